@@ -1,0 +1,94 @@
+"""Ed25519 keys of handoffs: one signs, any that is known verifies.
+
+Key material comes in as text and never leaves: nothing here reads a file, and no representation shows a private key.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
+"""What a key may be called: a key of a Kubernetes Secret, at most 64 characters."""
+SIGNATURE_BYTES: Final = 64
+_KEY_BYTES: Final = 32
+
+
+class KeyInvalidError(ValueError):
+    """Text that should hold an Ed25519 key does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A private key and its name."""
+
+    id: str
+    private: Ed25519PrivateKey = field(repr=False)
+
+    @classmethod
+    def from_text(cls, key_id: str, text: str) -> "SigningKey":
+        """Read the base64 of a raw 32-byte seed."""
+        return cls(id=key_id, private=Ed25519PrivateKey.from_private_bytes(_decode(key_id, text)))
+
+    def sign(self, message: bytes) -> bytes:
+        """The 64-byte signature of `message`."""
+        return self.private.sign(message)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKeys:
+    """The keys whose signatures are believed, by key id."""
+
+    by_id: Mapping[str, Ed25519PublicKey]
+
+    @classmethod
+    def from_texts(cls, texts: Mapping[str, str]) -> "PublicKeys":
+        """Read base64 of raw 32-byte public keys, as `to_texts` writes them for devices."""
+        return cls(
+            {key_id: Ed25519PublicKey.from_public_bytes(_decode(key_id, text)) for key_id, text in texts.items()}
+        )
+
+    def to_texts(self) -> dict[str, str]:
+        """Base64 of each raw public key."""
+        return {key_id: base64.b64encode(key.public_bytes_raw()).decode() for key_id, key in self.by_id.items()}
+
+    def has_signed(self, message: bytes, *, key_id: str, signature: bytes) -> bool:
+        """Whether `signature` over `message` is that of the key `key_id`, which must be known."""
+        try:
+            self.by_id[key_id].verify(signature, message)
+        except InvalidSignature:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """The keys of a service: the newest signs, all verify, so that a key can be replaced without losing handoffs."""
+
+    signing: SigningKey
+    public: PublicKeys
+
+    @classmethod
+    def from_texts(cls, texts: Mapping[str, str]) -> "KeyRing":
+        """Read base64 seeds by key id; the newest is the id that sorts last (name keys by date or by number)."""
+        if not texts:
+            raise KeyInvalidError("There is no signing key; add one as base64 of 32 random bytes.")
+        keys = [SigningKey.from_text(key_id, texts[key_id]) for key_id in sorted(texts)]
+        return cls(signing=keys[-1], public=PublicKeys({key.id: key.private.public_key() for key in keys}))
+
+
+def _decode(key_id: str, text: str) -> bytes:
+    if not KEY_ID.fullmatch(key_id):
+        raise KeyInvalidError(f"`{key_id}` cannot name a key; use 1 to 64 letters, digits, `.`, `_` or `-`.")
+    try:
+        raw = base64.b64decode(text.strip(), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise KeyInvalidError(f"Key `{key_id}` is not base64; write 32 bytes as base64.") from error
+    if len(raw) != _KEY_BYTES:
+        raise KeyInvalidError(f"Key `{key_id}` has {len(raw)} bytes; an Ed25519 key has {_KEY_BYTES}.")
+    return raw
