@@ -1,4 +1,3 @@
-# ruff: noqa: N818  (named after what happened)
 """Every way in which a handoff can be wrong, one class each.
 
 Messages are for whoever holds the file; they never show a prompt or a key.

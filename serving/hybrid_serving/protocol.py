@@ -72,7 +72,7 @@ class Work:
     state: State | None = None
     """Where to go on from; `None` starts from noise."""
     conditioning: Mapping[str, NDArray[np.float32]] | None = None
-    """Encoded text by array name, rows first (`[rows, tokens, width]`, unconditional row last); `None` encodes it here."""
+    """Encoded text by array name, rows first (`[rows, tokens, width]`, unconditional last); `None` encodes it here."""
     previews: int = 0
     """How many previews to send, evenly spaced over the whole trajectory."""
 

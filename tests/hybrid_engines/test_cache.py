@@ -1,0 +1,138 @@
+"""Entries that are not what their name says; each is refused by `read`, and `ensure` builds anew (see test_build)."""
+
+import json
+import shutil
+
+import pytest
+
+from hybrid_engines.cache import MANIFEST, Cache, Entry, EntryRefused
+from hybrid_engines.engine import Facts
+
+KEY = "k" * 64
+INGREDIENTS = {"network": "abc", "threads": 1}
+FACTS = Facts(macs=10, macs_with_attention=12, parameters=3, milliseconds={1: 0.5, 2: 0.75, 16: 4.0})
+
+
+@pytest.fixture
+def store(tmp_path):
+    """A cache with one entry."""
+    return publish(Cache(tmp_path / "cache"))
+
+
+def publish(store, *, key=KEY, ingredients=INGREDIENTS):
+    with store.scratch(key) as folder:
+        (folder / "network.blob").write_bytes(bytes(range(200)))
+        (folder / "probe.safetensors").write_bytes(b"probe")
+        entry = Entry(folder, facts=FACTS, made={"torch": "2"}, bucket=None)
+        store.publish(entry, key=key, ingredients=ingredients)
+    return store
+
+
+def test_an_entry_comes_back_as_it_was_published(store):
+    entry = store.read(KEY, ingredients=INGREDIENTS)
+    assert entry == Entry(store.root / KEY, facts=FACTS, made={"torch": "2"}, bucket=None)
+
+
+def test_no_entry_is_none(store):
+    assert store.read("0" * 64, ingredients=INGREDIENTS) is None
+
+
+def test_publishing_leaves_nothing_behind(store):
+    assert list((store.root / ".building").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [MANIFEST, "network.blob", "probe.safetensors"])
+@pytest.mark.parametrize("spoil", ["truncate", "empty", "flip first", "flip last", "remove"])
+def test_a_spoiled_file_is_refused(store, name, spoil):
+    path = store.root / KEY / name
+    data = bytearray(path.read_bytes())
+    if spoil.startswith("flip"):
+        data[0 if spoil == "flip first" else -1] ^= 1
+    path.unlink()
+    if spoil != "remove":
+        path.write_bytes({"truncate": data[:-1], "empty": b""}.get(spoil, data))
+    with pytest.raises(EntryRefused):
+        store.read(KEY, ingredients=INGREDIENTS)
+
+
+def test_every_bit_of_the_manifest_counts(store):
+    path = store.root / KEY / MANIFEST
+    data = path.read_bytes()
+    for position in range(0, len(data), 7):
+        spoiled = bytearray(data)
+        spoiled[position] ^= 1
+        if json_equal(spoiled, data):
+            continue
+        path.write_bytes(spoiled)
+        with pytest.raises(EntryRefused):
+            store.read(KEY, ingredients=INGREDIENTS)
+
+
+def json_equal(one, other):
+    """White space is the one thing that may change."""
+    try:
+        return json.loads(one) == json.loads(other)
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize("manifest", ["[]", "null", '{"digest": 1}', '{"digest": "", "manifest": []}', "\x00\xff"])
+def test_a_manifest_of_another_shape_is_refused(store, manifest):
+    (store.root / KEY / MANIFEST).write_text(manifest)
+    with pytest.raises(EntryRefused, match="cannot be read"):
+        store.read(KEY, ingredients=INGREDIENTS)
+
+
+def test_a_foreign_entry_under_our_name_is_refused_and_the_difference_named(store):
+    publish(store, key="f" * 64, ingredients={"network": "abc", "threads": 2})
+    shutil.rmtree(store.root / KEY)
+    (store.root / ("f" * 64)).rename(store.root / KEY)
+    with pytest.raises(EntryRefused, match="made for something else: threads 2 instead of 1"):
+        store.read(KEY, ingredients=INGREDIENTS)
+
+
+def test_a_folder_in_the_place_of_a_file_is_refused(store, tmp_path):
+    (store.root / KEY / "network.blob").unlink()
+    (store.root / KEY / "network.blob").symlink_to(tmp_path)
+    with pytest.raises(EntryRefused):
+        store.read(KEY, ingredients=INGREDIENTS)
+
+
+def test_a_quarantined_entry_is_out_of_the_way_with_its_reason(store):
+    store.quarantine(KEY, reason="it lied")
+    assert store.read(KEY, ingredients=INGREDIENTS) is None
+    assert (store.root / ".quarantine" / KEY / "reason.txt").read_text() == "it lied\n"
+
+
+def test_only_the_last_bad_entry_of_a_key_is_kept(store):
+    store.quarantine(KEY, reason="first")
+    publish(store)
+    store.quarantine(KEY, reason="second")
+    assert (store.root / ".quarantine" / KEY / "reason.txt").read_text() == "second\n"
+
+
+def test_who_publishes_second_keeps_the_first_entry(store):
+    """Two builders can only meet on a file system without locks; both made the same."""
+    before = (store.root / KEY / MANIFEST).stat().st_ino
+    publish(store)
+    assert (store.root / KEY / MANIFEST).stat().st_ino == before
+    assert list((store.root / ".building").iterdir()) == []
+
+
+def test_an_entry_that_cannot_be_moved_is_still_refused(store):
+    (store.root / ".quarantine").write_text("in the way")
+    store.quarantine(KEY, reason="it lied")
+    assert (store.root / KEY).is_dir()
+
+
+def test_quarantining_what_another_process_has_moved_is_no_error(store):
+    store.quarantine(KEY, reason="first")
+    store.quarantine(KEY, reason="second")
+
+
+def test_what_a_killed_builder_left_is_removed_by_the_next(store):
+    left = store.root / ".building" / f"{KEY}-killed"
+    left.mkdir()
+    (left / "half").write_text("")
+    with store.scratch(KEY):
+        assert not left.exists()

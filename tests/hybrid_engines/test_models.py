@@ -1,0 +1,159 @@
+import json
+
+import pytest
+
+from hybrid_engines import models
+from hybrid_engines.parts import ModelError
+
+
+def opened(folder):
+    return models.open_model(folder.as_uri())
+
+
+@pytest.mark.parametrize(
+    ("uri", "sentence"),
+    [
+        ("hf://org/name@abc", "cannot be fetched yet"),
+        ("builtin://shapes", "built in: `builtin://shapes/large`"),
+        ("builtin://nothing/large", "There is no `builtin://nothing/large`"),
+        ("builtin://../../etc", "There is no"),
+        ("/absolute/path", "is no model address"),
+        ("file://host/path", "is no model address"),
+        ("s3://bucket/model", "is no model address"),
+        ("file:///nowhere/at/all", "holds no model"),
+    ],
+)
+def test_an_address_that_cannot_be_opened_says_why(uri, sentence):
+    with pytest.raises(ModelError, match=sentence):
+        models.open_model(uri)
+
+
+def test_a_single_file_is_refused_with_the_conversion_to_do(tmp_path):
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match="single file; convert it"):
+        opened(tmp_path / "model.safetensors")
+
+
+def test_a_network_of_another_architecture_is_refused(tiny):
+    path = tiny / "large" / "unet" / "config.json"
+    path.write_text(path.read_text().replace("UNet2DConditionModel", "SD3Transformer2DModel"))
+    with pytest.raises(ModelError, match="holds a `SD3Transformer2DModel`, expected a `UNet2DConditionModel`"):
+        opened(tiny / "large")
+
+
+@pytest.mark.parametrize("keep", [0, 5, 100, -1])
+def test_truncated_weights_are_refused_when_the_model_is_opened(tiny, keep):
+    path = tiny / "large" / "vae" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ModelError, match="Fetch it again"):
+        opened(tiny / "large")
+
+
+def test_missing_weights_are_refused(tiny):
+    (tiny / "large" / "text_encoder" / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="no weights as safetensors"):
+        opened(tiny / "large")
+
+
+def test_a_missing_schedule_is_named(tiny):
+    (tiny / "large" / "scheduler" / "scheduler_config.json").unlink()
+    with pytest.raises(ModelError, match=r"scheduler_config\.json` is missing"):
+        opened(tiny / "large")
+
+
+def test_broken_json_is_a_sentence(tiny):
+    (tiny / "pair.json").write_text("{")
+    with pytest.raises(ModelError, match=r"pair\.json` cannot be read as JSON"):
+        opened(tiny / "large")
+
+
+def test_a_pair_file_of_a_later_format_is_refused(tiny):
+    path = tiny / "pair.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 2}))
+    with pytest.raises(ModelError, match="format 2, this release reads 1"):
+        opened(tiny / "large")
+
+
+def test_networks_that_do_not_fit_within_one_model_are_refused(tiny):
+    path = tiny / "large" / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"cross_attention_dim": 24}))
+    with pytest.raises(ModelError, match="text encoder is 16 wide, the U-Net expects 24"):
+        opened(tiny / "large")
+
+
+def test_a_unet_alone_needs_a_first_model(tiny):
+    (tiny / "pair.json").unlink()
+    with pytest.raises(ModelError, match="no `text_encoder/`, and no first model supplies it"):
+        opened(tiny / "small")
+    first = opened(tiny / "large")
+    small = models.open_model((tiny / "small").as_uri(), first=first)
+    assert small.text_encoder == first.text_encoder
+    assert small.supplier == first.uri
+
+
+def test_a_pair_supplies_what_its_small_model_lacks(tiny):
+    large, small = opened(tiny / "large"), opened(tiny / "small")
+    assert (small.name, small.supplier) == ("tiny/small", None)
+    assert small.vae == large.vae
+    assert small.schedule == large.schedule
+    assert small.tokenizer_path == large.tokenizer_path
+    assert small.unet != large.unet
+
+
+def test_shapes_follow_the_configuration(tiny):
+    model = opened(tiny / "large")
+    assert model.latent_shape(16, 8) == (4, 4, 8)
+    assert (model.downscale, model.max_tokens, model.text_width, model.guidance_width) == (2, 6, 16, None)
+    assert (model.scaling_factor, model.prediction_type) == (0.18215, "v_prediction")
+    assert model.preview is not None
+    assert model.preview.matrix.shape == (3, 4)
+
+
+@pytest.mark.parametrize("size", [(0, 16), (18, 16), (16, 7), (-16, 16)])
+def test_a_size_that_the_unet_cannot_halve_is_refused(tiny, size):
+    with pytest.raises(ModelError, match="use multiples of 4 pixels"):
+        opened(tiny / "large").latent_shape(*size)
+
+
+def test_an_embedded_guidance_scale_is_one_more_conditioning_array(tiny):
+    path = tiny / "large" / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"time_cond_proj_dim": 32}))
+    signature = opened(tiny / "large").signature("unet", size=(16, 16))
+    assert [(port.name, port.shape) for port in signature.inputs] == [
+        ("sample", (4, 8, 8)),
+        ("level", ()),
+        ("text", (6, 16)),
+        ("guidance", (32,)),
+    ]
+
+
+def test_the_digest_of_a_network_is_the_same_wherever_it_lies(tiny, tiny_master):
+    assert opened(tiny / "large").digest("unet") == opened(tiny_master / "large").digest("unet")
+
+
+def test_the_digest_changes_with_a_bit_of_the_weights(tiny):
+    before = opened(tiny / "large")
+    digests = {name: before.digest(name) for name in ("unet", "text_encoder", "decoder")}
+    path = tiny / "large" / "unet" / "diffusion_pytorch_model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    after = opened(tiny / "large")
+    assert [name for name in digests if after.digest(name) != digests[name]] == ["unet"]
+
+
+def test_the_digest_changes_with_the_architecture_but_not_with_who_wrote_it(tiny):
+    path = tiny / "large" / "unet" / "config.json"
+    config = json.loads(path.read_text())
+    before = opened(tiny / "large").digest("unet")
+    path.write_text(json.dumps(config | {"_diffusers_version": "9.9", "_name_or_path": "elsewhere"}))
+    assert opened(tiny / "large").digest("unet") == before
+    path.write_text(json.dumps(config | {"norm_eps": 1e-6}))
+    assert opened(tiny / "large").digest("unet") != before
+
+
+def test_the_builtin_pair_opens():
+    large, small = (models.open_model(f"builtin://shapes/{name}") for name in ("large", "small"))
+    assert large.latent_shape(64, 64) == small.latent_shape(64, 64)
+    assert small.tokenizer_path.is_file()
+    assert large.digest("vae") == large.digest("decoder")
