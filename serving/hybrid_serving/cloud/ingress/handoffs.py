@@ -1,0 +1,129 @@
+"""Trajectories that leave for a device, come back unfinished, or are reported as done.
+
+A handoff is believed as far as our own signature reaches; what a device computed never comes back in. Knows no HTTP.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from hybrid_serving import handoff as files
+from hybrid_serving import keys
+from hybrid_serving import sampler as samplers
+from hybrid_serving.cloud.ingress import answers, dispatch, ways
+from hybrid_serving.cloud.ingress.errors import ApiError, json_bytes
+from hybrid_serving.cloud.ingress.idempotency import Recording
+from hybrid_serving.cloud.ingress.orders import Order
+from hybrid_serving.cloud.ingress.planning import Plan
+from hybrid_serving.cloud.ingress.schemas import GenerationRequest
+from hybrid_serving.cloud.ingress.service import Service
+from hybrid_serving.handoff import Handoff
+from hybrid_serving.protocol import Image, Released, Work
+
+_REMEMBERED_TTLS = 2
+"""Reports may come late; a handoff is remembered for twice as long as it is valid."""
+
+
+def issue(service: Service, order: Order) -> Callable[[Recording], Awaitable[None]]:
+    """What runs an order up to the device's segment and records the signed handoff."""
+    route = ways.out(order, segments=service.facts.segments)
+
+    async def record(recording: Recording) -> None:
+        signing = service.signing.ring().signing
+        work = Work(id=f"{order.id}-0", settings=order.settings[0], stop=route[-1].stop, deadline=order.deadline)
+        journey = dispatch.begin(work, route)
+        service.admit(journey, order)
+        answer = await service.run(work, journey, order=order)
+        assert isinstance(answer, Released), "the last leg stops before the end"
+        data = _packed(_handoff(service, work, answer), key=signing)
+        seconds = service.terms.handoff_seconds * _REMEMBERED_TTLS
+        service.issued.add(work.id, order=order, bookings=journey.bookings, egress_bytes=len(data), seconds=seconds)
+        service.accounts.handed_over(order, size_bytes=len(data))
+        recording.media_type = files.MEDIA_TYPE
+        recording.append(data)
+
+    return record
+
+
+def opened(service: Service, data: bytes) -> Handoff:
+    """The handoff in `data`, if we signed it, it is in time, and it fits the networks of now."""
+    handoff = files.unpack(data, keys=service.signing.ring().public, now=_now(service))
+    if handoff.attempt > service.terms.handoff_attempts:
+        message = f"The handoff is attempt {handoff.attempt} of {service.terms.handoff_attempts}; ask for a new one."
+        raise ApiError(message, code="handoff_spent")
+    if dict(handoff.networks) != service.facts.networks:
+        message = "The handoff was made for other networks than this service has now; ask for a new one."
+        raise ApiError(message, code="handoff_network_changed")
+    return handoff
+
+
+def finish(service: Service, handoff: Handoff, *, tenant: str) -> Callable[[Recording], Awaitable[None]]:
+    """What finishes a verified handoff on the cloud workers of its segments."""
+    order = _returned(service, handoff, tenant=tenant)
+    position = handoff.state.position
+    route = ways.home(position, order=order, segments=service.facts.segments, shares=service.terms.shares)
+
+    async def record(recording: Recording) -> None:
+        work = Work(
+            id=f"{order.id}-finish",
+            settings=handoff.settings,
+            stop=order.steps,
+            deadline=order.deadline,
+            state=handoff.state,
+            conditioning=handoff.conditioning or None,
+        )
+        journey = dispatch.begin(work, route)
+        service.admit(journey, order)
+        answer = await service.run(work, journey, order=order)
+        assert isinstance(answer, Image), "the last leg goes to the end"
+        known = service.issued.settle(handoff.request)
+        picture = answers.Picture(
+            base64=await service.encode(answer.pixels, order),
+            bookings=(*(known.bookings if known else ()), *journey.bookings),
+        )
+        cost = service.accounts.pictures(order, [picture], handoff_bytes=known.egress_bytes if known else 0)
+        body = answers.images(order, [picture], facts=service.facts, cost=cost, created=int(service.clock()))
+        recording.append(json_bytes(body))
+
+    return record
+
+
+def _packed(handoff: Handoff, *, key: keys.SigningKey) -> bytes:
+    try:
+        return files.pack(handoff, key=key)
+    except files.HandoffError as error:
+        # Not the client's fault, as it would be on the way in.
+        raise RuntimeError("A segment released a state that cannot be handed over.") from error
+
+
+def _handoff(service: Service, work: Work, released: Released) -> Handoff:
+    now = _now(service)
+    table = samplers.compile_table(service.facts.schedule, sampler=work.settings.sampler, steps=work.settings.steps)
+    return Handoff(
+        request=work.id,
+        model=service.facts.model,
+        networks=service.facts.networks,
+        table=table.rest(released.state.position),
+        state=released.state,
+        settings=work.settings,
+        conditioning=released.conditioning,
+        issued_at=now,
+        expires_at=now + timedelta(seconds=service.terms.handoff_seconds),
+        domain=released.domain,
+    )
+
+
+def _returned(service: Service, handoff: Handoff, *, tenant: str) -> Order:
+    """The order behind a handoff; its presentation is the default, because the handoff does not carry any."""
+    return Order(
+        id=handoff.request,
+        tenant=tenant,
+        settings=(handoff.settings,),
+        plan=Plan((handoff.state.position,), "as handed over"),
+        deadline=service.clock() + service.terms.deadline_seconds,
+        prices=service.terms.prices,
+        request=GenerationRequest(prompt=handoff.settings.prompt),
+    )
+
+
+def _now(service: Service) -> datetime:
+    return datetime.fromtimestamp(service.clock(), tz=UTC)

@@ -1,0 +1,72 @@
+"""The limit on request bodies, which Ray Serve does not have.
+
+Plain ASGI, because it must act before a byte of the body is read and must not keep any.
+"""
+
+from collections.abc import Callable
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from hybrid_serving.cloud.ingress.errors import ApiError
+
+
+class BodyLimit:
+    """Refuses bodies above a limit: by their declared length, else as soon as the count passes it."""
+
+    def __init__(self, app: ASGIApp, *, limit_bytes: Callable[[], int]) -> None:
+        self._app = app
+        self._limit_bytes = limit_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 413."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        counter = _Counter(receive, send, limit_bytes=self._limit_bytes())
+        declared = Headers(scope=scope).get("content-length", "0")
+        if not declared.isdecimal() or int(declared[:20]) > counter.limit_bytes:
+            await counter.refuse(scope)
+            return
+        try:
+            await self._app(scope, counter.receive, counter.send)
+        except _TooLargeError:
+            await counter.refuse(scope)
+
+
+class _TooLargeError(Exception):
+    """Unwinds the application; never leaves this module."""
+
+
+class _Counter:
+    """One request's byte count; silences the application once the limit is passed."""
+
+    def __init__(self, receive: Receive, send: Send, *, limit_bytes: int) -> None:
+        self.limit_bytes = limit_bytes
+        self._receive = receive
+        self._send = send
+        self._seen_bytes = 0
+        self._has_started = False
+        self._is_over = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self._seen_bytes += len(message.get("body", b""))
+        if self._seen_bytes > self.limit_bytes:
+            self._is_over = True
+            raise _TooLargeError
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self._is_over and not self._has_started:
+            raise _TooLargeError  # the framework turned our exception into an answer of its own
+        self._has_started = True
+        await self._send(message)
+
+    async def refuse(self, scope: Scope) -> None:
+        if self._has_started:
+            return
+        message = f"The body is larger than {self.limit_bytes} bytes, the limit of this service."
+        response = ApiError(message, code="request_too_large").response()
+        response.headers["connection"] = "close"  # the rest of the body is not worth reading
+        await response(scope, self._receive, self._send)

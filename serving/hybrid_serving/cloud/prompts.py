@@ -1,0 +1,67 @@
+"""Prompts as tokens, and the embeddings of recent ones.
+
+Tokenizing truncates and pads to what the text encoder takes. The cache saves engine calls, which then are not booked
+either; equal tokens give equal embeddings, so it changes no picture.
+"""
+
+import json
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+Tokens = NDArray[np.int64]
+Embedding = Mapping[str, NDArray[np.float32]]
+"""One text's arrays by name, without batch axis."""
+
+
+class PromptTokenizer:
+    """Texts to int64 tokens `[texts, length]`."""
+
+    def __init__(self, path: Path, *, length: int) -> None:
+        self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer.enable_truncation(length)
+        pad_token = _pad_token(path)
+        self._tokenizer.enable_padding(
+            length=length, pad_token=pad_token, pad_id=self._tokenizer.token_to_id(pad_token) or 0
+        )
+
+    def __call__(self, texts: Sequence[str]) -> Tokens:
+        """Tokens of each text, truncated and padded."""
+        return np.array([encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))], dtype=np.int64)
+
+
+def _pad_token(path: Path) -> str:
+    """The padding that the text encoder was trained with; it stands beside the tokenizer, not always in it."""
+    configuration = json.loads(path.with_name("tokenizer_config.json").read_text(encoding="utf-8"))
+    token = configuration["pad_token"]
+    return str(token["content"] if isinstance(token, dict) else token)
+
+
+class Embeddings:
+    """The most recently used embeddings by tokens. Threads may share it."""
+
+    def __init__(self, *, capacity: int = 128) -> None:
+        self._capacity = capacity
+        self._recent: OrderedDict[bytes, Embedding] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, tokens: Tokens) -> Embedding | None:
+        """The embedding of one text, if it was used lately."""
+        key = tokens.tobytes()
+        with self._lock:
+            found = self._recent.get(key)
+            if found is not None:
+                self._recent.move_to_end(key)
+            return found
+
+    def put(self, tokens: Tokens, embedding: Embedding) -> None:
+        """Remember one text's embedding; the least recently used one leaves."""
+        with self._lock:
+            self._recent[tokens.tobytes()] = embedding
+            if len(self._recent) > self._capacity:
+                self._recent.popitem(last=False)

@@ -1,0 +1,192 @@
+import base64
+import secrets
+from datetime import UTC, datetime
+
+import pytest
+
+from hybrid_serving import handoff as files
+from hybrid_serving.cloud.ingress import replies
+from hybrid_serving.keys import PublicKeys
+
+PATH = "/v1/handoffs"
+FINISH = "/v1/handoffs/finish"
+
+
+def new_seed() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+@pytest.fixture(autouse=True)
+def signing(mounts):
+    folder = mounts / "signing"
+    folder.mkdir()
+    (folder / "a-1").write_text(new_seed())
+    return folder
+
+
+def hand_over(ask, **body):
+    return ask("POST", PATH, json={"prompt": "a red circle", "seed": "7", **body})
+
+
+def opened(ask, data: bytes) -> files.Handoff:
+    keys = PublicKeys.from_texts(ask("GET", "/v1/capabilities").json()["signing_keys"])
+    return files.unpack(data, keys=keys, now=datetime.now(UTC))
+
+
+def test_a_handoff_is_genuine_and_holds_everything_to_go_on(ask, denoisers) -> None:
+    answer = hand_over(ask)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == files.MEDIA_TYPE
+    handoff = opened(ask, answer.content)
+    assert handoff.model == "shapes"
+    assert handoff.networks == {"large": "network-large", "small": "network-small"}
+    assert (handoff.state.position, handoff.table.start, handoff.table.steps) == (10, 10, 25)
+    assert (handoff.settings.prompt, handoff.settings.seed) == ("a red circle", 7)
+    assert set(handoff.conditioning) == {"text"}
+    assert handoff.attempt == 1
+    assert handoff.domain == "domain-large"
+    assert (handoff.expires_at - handoff.issued_at).total_seconds() == 300
+    assert not denoisers["small"].received
+
+
+def test_given_back_it_is_finished_from_where_it_stood(ask, denoisers) -> None:
+    data = hand_over(ask).content
+    answer = ask("POST", FINISH, content=data)
+    assert answer.status_code == 200, answer.text
+    body = replies.Images.model_validate(answer.json())
+    (work,) = denoisers["small"].received
+    assert work.state.position == 10
+    assert set(work.conditioning) == {"text"}
+    assert (body.hybrid.seed, body.hybrid.split) == ("7", 10)
+    assert set(body.hybrid.cost.nanoseconds) == {"large", "small"}, "the cloud's part before counts too"
+    whole = ask("POST", "/v1/images/generations", json={"prompt": "a red circle", "seed": 7}).json()
+    assert body.data[0].b64_json == whole["data"][0]["b64_json"]
+
+
+def test_given_back_twice_it_is_finished_once(ask, denoisers) -> None:
+    data = hand_over(ask).content
+    first, second = (ask("POST", FINISH, content=data, headers={"idempotency-key": key}) for key in ("a", "b"))
+    assert first.content == second.content
+    assert len(denoisers["small"].received) == 1
+
+
+def test_a_split_at_the_start_encodes_the_text_and_hands_over_noise(ask, denoisers) -> None:
+    handoff = opened(ask, hand_over(ask, split=0).content)
+    assert handoff.state.position == 0
+    assert [work.stop for work in denoisers["large"].received] == [0]
+    assert set(handoff.conditioning) == {"text"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("split", 25),
+        ("split", "100%"),
+        ("n", 2),
+        ("stream", True),
+        ("partial_images", 1),
+        ("device", {}),
+        ("device", 7),
+    ],
+)
+def test_what_a_device_cannot_use_is_refused(ask, field, value) -> None:
+    answer = hand_over(ask, **{field: value})
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == field
+
+
+def test_a_device_may_describe_itself(ask) -> None:
+    device = {"seconds_per_step": 0.01, "seconds_to_decode": 0.02, "bytes_per_second": 1e6}
+    assert hand_over(ask, device=device).status_code == 200
+
+
+def test_a_repeat_of_a_request_gets_the_same_handoff(ask, denoisers) -> None:
+    key = {"idempotency-key": "one"}
+    first, second = (ask("POST", PATH, json={"prompt": "a"}, headers=key) for _ in range(2))
+    assert first.content == second.content
+    assert second.headers["content-type"] == files.MEDIA_TYPE
+    assert len(denoisers["large"].received) == 1
+
+
+@pytest.mark.parametrize("position", [0, 3, 8, 20, 100, 1000, -1])
+def test_a_changed_byte_is_found(ask, denoisers, position) -> None:
+    data = bytearray(hand_over(ask).content)
+    data[position] ^= 1
+    answer = ask("POST", FINISH, content=bytes(data))
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "handoff_invalid"
+    assert not denoisers["small"].received
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"{}", b"\x00" * 500])
+def test_what_is_no_handoff_is_refused(ask, data) -> None:
+    answer = ask("POST", FINISH, content=data)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "handoff_invalid")
+
+
+def test_a_handoff_of_another_service_is_refused(ask, signing) -> None:
+    data = hand_over(ask).content
+    (signing / "a-1").write_text(new_seed())
+    assert ask("POST", FINISH, content=data).status_code in {200, 400}
+
+
+def test_an_expired_handoff_is_gone(ask, service) -> None:
+    data = hand_over(ask).content
+    late = service.clock() + 301
+    service.clock = lambda: late
+    answer = ask("POST", FINISH, content=data)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "handoff_expired")
+
+
+def test_a_handoff_beyond_its_attempts_is_gone(ask, service, terms) -> None:
+    data = hand_over(ask).content
+    service.terms = terms(handoff_attempts=0)
+    answer = ask("POST", FINISH, content=data)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "handoff_spent")
+
+
+def test_a_handoff_for_other_networks_is_gone(ask, service, facts) -> None:
+    data = hand_over(ask).content
+    service.facts = facts("large", "tiny")
+    answer = ask("POST", FINISH, content=data)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "handoff_network_changed")
+
+
+def test_without_a_signing_key_there_are_no_handoffs(ask, signing) -> None:
+    (signing / "a-1").unlink()
+    answer = hand_over(ask)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (503, "no_signing_key")
+    assert ask("GET", "/v1/capabilities").json()["signing_keys"] == {}
+
+
+def test_a_broken_signing_key_is_never_shown(ask, signing) -> None:
+    (signing / "a-1").write_text("c2VjcmV0")
+    answer = hand_over(ask)
+    assert answer.status_code == 503
+    assert "c2VjcmV0" not in answer.text
+
+
+def test_a_report_is_booked_and_priced(ask) -> None:
+    handoff = opened(ask, hand_over(ask).content)
+    answer = ask("POST", f"{PATH}/{handoff.request}/report", json={"seconds": 0.25, "steps": 15})
+    assert answer.status_code == 200, answer.text
+    reported = replies.Reported.model_validate(answer.json())
+    assert reported.hybrid.cost.edge_seconds == "0.25"
+    assert list(reported.hybrid.cost.nanoseconds) == ["large"]
+
+
+def test_a_report_of_another_replicas_handoff_is_taken(ask) -> None:
+    answer = ask("POST", f"{PATH}/{'0' * 32}-0/report", json={"seconds": 1})
+    assert (answer.status_code, answer.json()["hybrid"]) == (200, None)
+
+
+@pytest.mark.parametrize("handoff_id", ["x", "0" * 32, "0" * 31 + "g-0", "../x", "0" * 32 + "-100"])
+def test_a_report_on_nothing_is_refused(ask, handoff_id) -> None:
+    assert ask("POST", f"{PATH}/{handoff_id}/report", json={"seconds": 1}).status_code in {400, 404}
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"seconds": -1}, {"seconds": "1"}, {"seconds": 1, "steps": -1}, {"seconds": 1, "x": 1}]
+)
+def test_a_report_that_says_nothing_is_refused(ask, body) -> None:
+    assert ask("POST", f"{PATH}/{'0' * 32}-0/report", json=body).status_code == 400

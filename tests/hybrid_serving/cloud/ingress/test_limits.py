@@ -1,0 +1,107 @@
+"""The body limit as bare ASGI: what it lets through, what it answers, and that it does not read on."""
+
+import asyncio
+import json
+
+import pytest
+
+from hybrid_serving.cloud.ingress.limits import BodyLimit
+
+LIMIT = 100
+
+
+class Client:
+    """Sends `chunks` as a body and counts how many the server took."""
+
+    def __init__(self, *chunks: bytes, declared: str | None = None) -> None:
+        self.left = list(chunks)
+        self.taken = 0
+        self.sent: list[dict] = []
+        self.headers = [] if declared is None else [(b"content-length", declared.encode())]
+
+    async def receive(self) -> dict:
+        self.taken += 1
+        body = self.left.pop(0)
+        return {"type": "http.request", "body": body, "more_body": bool(self.left)}
+
+    async def send(self, message: dict) -> None:
+        self.sent.append(message)
+
+    @property
+    def status(self) -> int:
+        return self.sent[0]["status"]
+
+
+async def reads_all(scope: dict, receive, send) -> None:
+    body = b""
+    while True:
+        message = await receive()
+        body += message["body"]
+        if not message["more_body"]:
+            break
+    await answers(200, body, send)
+
+
+async def swallows_errors(scope: dict, receive, send) -> None:
+    """Like a framework that makes an answer of its own of whatever fails while a body is read."""
+    try:
+        await reads_all(scope, receive, send)
+    except Exception:  # noqa: BLE001  # that is the point
+        await answers(400, b"broken", send)
+
+
+async def answers(status: int, body: bytes, send) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+
+def serve(client: Client, app=reads_all) -> Client:
+    scope = {"type": "http", "headers": client.headers}
+    asyncio.run(BodyLimit(app, limit_bytes=lambda: LIMIT)(scope, client.receive, client.send))
+    return client
+
+
+def test_a_body_of_exactly_the_limit_passes() -> None:
+    client = serve(Client(b"x" * 60, b"x" * 40, declared="100"))
+    assert client.status == 200
+    assert client.sent[1]["body"] == b"x" * 100
+
+
+@pytest.mark.parametrize("declared", ["101", "1" * 400, "-1", "1e3", "²"])
+def test_a_declared_length_above_the_limit_is_refused_unread(declared: str) -> None:
+    client = serve(Client(b"x" * 60, b"x" * 60, declared=declared))
+    assert client.status == 413
+    assert client.taken == 0
+    assert (b"connection", b"close") in client.sent[0]["headers"]
+    error = json.loads(client.sent[1]["body"])["error"]
+    assert error["code"] == "request_too_large"
+    assert "100 bytes" in error["message"]
+
+
+@pytest.mark.parametrize("app", [reads_all, swallows_errors])
+@pytest.mark.parametrize("declared", [None, "10"])
+def test_an_undeclared_body_is_counted_and_not_read_on(app, declared: str | None) -> None:
+    client = serve(Client(*[b"x" * 60] * 50, declared=declared), app)
+    assert client.status == 413
+    assert client.taken == 2
+    assert [message["type"] for message in client.sent] == ["http.response.start", "http.response.body"]
+
+
+def test_the_limit_is_the_one_of_now() -> None:
+    limit = [10]
+    limited = BodyLimit(reads_all, limit_bytes=lambda: limit[0])
+    for expected in (413, 200):
+        client = Client(b"x" * 20, declared="20")
+        asyncio.run(limited({"type": "http", "headers": client.headers}, client.receive, client.send))
+        assert client.status == expected
+        limit[0] = 20
+
+
+def test_other_protocols_pass_untouched() -> None:
+    seen = []
+
+    async def app(scope: dict, receive, send) -> None:
+        seen.append(scope["type"])
+
+    asyncio.run(BodyLimit(app, limit_bytes=lambda: 0)({"type": "lifespan"}, None, None))
+    assert seen == ["lifespan"]
