@@ -1,0 +1,204 @@
+"""Quality and cost of a pair against the split: what `hybrid profile` measures.
+
+Runs both networks in this process, without Ray. One walk of the large network gives the states of every split; the
+small one goes on from each. Prints nothing and writes no file.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from hybrid_api import cost
+from hybrid_engines.engine import Engine
+from hybrid_engines.models import Model
+from hybrid_serving import sampler, trajectory
+from hybrid_serving.cloud.prompts import PromptTokenizer
+from hybrid_serving.edge import finish
+from hybrid_serving.edge.finish import Conditioning, Network
+from hybrid_serving.pixels import Pixels
+from hybrid_serving.protocol import Latent, Settings, State
+from hybrid_serving.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two networks of one trajectory, and what they share."""
+
+    model: Model
+    """The large one; it supplies tokenizer, schedule and stored quality."""
+    large: Engine
+    small: Engine
+    text_encoder: Engine
+    decoder: Engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be drawn, and where it is split."""
+
+    prompts: tuple[str, ...]
+    splits: tuple[int, ...]
+    steps: int
+    sampler: str
+    guidance_scale: float
+    seed: int
+    size: tuple[int, int]
+
+    def settings(self, prompt: str) -> Settings:
+        """One picture's settings."""
+        width, height = self.size
+        return Settings(
+            prompt=prompt,
+            negative_prompt="",
+            seed=self.seed,
+            image=0,
+            sampler=self.sampler,
+            steps=self.steps,
+            guidance_scale=self.guidance_scale,
+            width=width,
+            height=height,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Measured milliseconds of one call each, alone on this machine."""
+
+    encode: float
+    large_step: float
+    small_step: float
+    decode: float
+
+    def saving(self, split: int, *, steps: int) -> Decimal:
+        """1 - cloud(k) / cloud-only: the cloud encodes and runs k large steps, the device does the rest."""
+        encode = Decimal(str(self.encode))
+        work = cost.Work(
+            steps=steps,
+            large=Decimal(str(self.large_step)),
+            decode=encode + Decimal(str(self.decode)),
+            extra=encode,
+        )
+        return work.reduction(split)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One split."""
+
+    split: int
+    noise_level: float
+    """Standard deviation of the noise in x at the boundary."""
+    cloud_milliseconds: float
+    device_milliseconds: float
+    saving: float
+    psnr_decibels: float | None
+    """Against the picture of the large network alone; `None` where they are equal."""
+    latent_distance: float
+    """Root mean square of the difference of the final latents, relative to the large network's."""
+    stored: Mapping[str, float] | None
+    """What the pair's own card says at this split."""
+
+
+def costs(pair: Pair, *, guidance_scale: float) -> Costs:
+    """From the engines' own measurements."""
+    rows = 1 if guidance_scale == 1.0 else 2
+
+    def milliseconds(engine: Engine, count: int) -> float:
+        return engine.facts.milliseconds[finish.bucket(engine, rows=count)]
+
+    return Costs(
+        encode=milliseconds(pair.text_encoder, rows),
+        large_step=milliseconds(pair.large, rows),
+        small_step=milliseconds(pair.small, rows),
+        decode=milliseconds(pair.decoder, 1),
+    )
+
+
+def measure(pair: Pair, plan: Plan, *, progress: Callable[[], None]) -> list[Point]:
+    """Every split of every prompt; `progress` is called after each picture."""
+    schedule = sampler.Schedule.from_config(pair.model.schedule)
+    table = sampler.compile_table(schedule, sampler=plan.sampler, steps=plan.steps)
+    squared: dict[int, list[float]] = {split: [] for split in plan.splits}
+    distances: dict[int, list[float]] = {split: [] for split in plan.splits}
+    for prompt in plan.prompts:
+        for split, error, distance in _differences(pair, plan.settings(prompt), table=table, splits=plan.splits):
+            squared[split].append(error)
+            distances[split].append(distance)
+            progress()
+    measured = costs(pair, guidance_scale=plan.guidance_scale)
+    return [
+        Point(
+            split=split,
+            noise_level=round(sampler.level_of(schedule, table=table, position=split), 4),
+            cloud_milliseconds=round(measured.encode + split * measured.large_step, 3),
+            device_milliseconds=round((plan.steps - split) * measured.small_step + measured.decode, 3),
+            saving=float(round(measured.saving(split, steps=plan.steps), 4)),
+            psnr_decibels=_psnr(float(np.mean(squared[split]))),
+            latent_distance=round(float(np.mean(distances[split])), 5),
+            stored=stored(pair.model.curve, split=split, plan=plan),
+        )
+        for split in plan.splits
+    ]
+
+
+def stored(curve: Mapping[str, Any] | None, *, split: int, plan: Plan) -> dict[str, float] | None:
+    """The card's figures for this split, where they were measured with the same sampler, steps and guidance."""
+    if curve is None or curve.get("sampler") != plan.sampler or curve.get("steps") != plan.steps:
+        return None
+    if float(curve.get("guidance_scale", "nan")) != plan.guidance_scale:
+        return None
+    row = next((row for row in curve.get("curve", ()) if row.get("k") == split), None)
+    if row is None:
+        return None
+    accuracy = {f"accuracy_{name}": float(value) for name, value in row.get("accuracy", {}).items()}
+    return {**accuracy, "frechet": float(row["frechet"])}
+
+
+def _differences(
+    pair: Pair, settings: Settings, *, table: Table, splits: Sequence[int]
+) -> Iterator[tuple[int, float, float]]:
+    """Mean squared error of the pixels and relative distance of the latents at each split."""
+    conditioning = _encode(pair, settings)
+    states = _large_states(pair, settings, table=table, conditioning=conditioning)
+    reference, picture = states[-1].x, finish.decode(states[-1].x, decoder=pair.decoder)
+    for split in splits:
+        with Network(pair.small, conditioning) as network:
+            state = trajectory.run(states[split], table=table, stop=settings.steps, settings=settings, denoise=network)
+        other = finish.decode(state.x, decoder=pair.decoder)
+        yield split, _mean_squared(other, picture), _distance(state.x, reference)
+
+
+def _large_states(pair: Pair, settings: Settings, *, table: Table, conditioning: Conditioning) -> list[State]:
+    """The state before every step of the large network, and after its last."""
+    shape = pair.model.latent_shape(settings.width, settings.height)
+    state = trajectory.begin(settings, table=table, latent_shape=shape)
+    with Network(pair.large, conditioning) as network:
+        walk = trajectory.walk(state, table=table, stop=settings.steps, settings=settings, denoise=network)
+        return [state, *(step.state for step in walk)]
+
+
+def _encode(pair: Pair, settings: Settings) -> Conditioning:
+    texts = [settings.prompt] if settings.guidance_scale == 1.0 else [settings.prompt, settings.negative_prompt]
+    tokens = PromptTokenizer(pair.model.tokenizer_path, length=pair.model.max_tokens)(texts)
+    rows = []
+    for row in tokens:
+        outputs = pair.text_encoder({"tokens": row[np.newaxis]}, bucket=finish.bucket(pair.text_encoder, rows=1))
+        rows.append(outputs["text"][0].copy())
+    return {"text": np.stack(rows)}
+
+
+def _mean_squared(picture: Pixels, other: Pixels) -> float:
+    difference = picture.astype(np.float64) - other.astype(np.float64)
+    return float(np.mean(difference * difference))
+
+
+def _distance(x: Latent, reference: Latent) -> float:
+    return float(np.sqrt(np.mean((x - reference) ** 2) / np.mean(reference**2)))
+
+
+def _psnr(mean_squared: float) -> float | None:
+    return None if mean_squared == 0.0 else round(10 * math.log10(255.0**2 / mean_squared), 2)

@@ -1,0 +1,174 @@
+"""The service's HTTP API as a device or a command line calls it.
+
+Sends and receives; it decides nothing and computes no pixel. Every way of not getting an answer is a `ServiceError`
+with the service's own sentence where it gave one. Needs no Ray.
+"""
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from hybrid_serving.handoff import MEDIA_TYPE
+
+_CONNECT_SECONDS = 5.0
+_CONNECT_RETRIES = 2
+
+
+class ServiceError(Exception):
+    """The service did not do what it was asked."""
+
+
+class Unreachable(ServiceError):  # what happened
+    """No answer came; nothing is known about what the service did."""
+
+
+class Refused(ServiceError):
+    """The service answered with an error; `code` is the one of its API."""
+
+    def __init__(self, message: str, *, status: int, code: str | None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Service:
+    """One service by its URL and API key; use as a context manager."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: str | None = None,
+        timeout_seconds: float = 120.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.url = url.rstrip("/").removesuffix("/v1")
+        self._client = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(timeout_seconds, connect=_CONNECT_SECONDS),
+            transport=transport or httpx.HTTPTransport(retries=_CONNECT_RETRIES),
+        )
+
+    def capabilities(self) -> dict[str, Any]:
+        """What the service can do, and the public keys it signs with."""
+        document = _document(self._ask("GET", "/v1/capabilities"))
+        if missing := {"segments", "signing_keys", "defaults"} - document.keys():
+            names = ", ".join(f"`{name}`" for name in sorted(missing))
+            raise ServiceError(f"{self.url} does not tell {names}; is it a Hybrid Diffusion service?")
+        return document
+
+    def generate(self, order: Mapping[str, Any]) -> dict[str, Any]:
+        """Pictures for an order (the body of an image generation)."""
+        return _document(self._ask("POST", "/v1/images/generations", body=_json(order), headers=_json_headers()))
+
+    def stream(self, order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """The events of an order, previews first, pictures last."""
+        content = _json({**order, "stream": True})
+        headers = {**_json_headers(), "Accept": "text/event-stream"}
+        try:
+            with self._client.stream("POST", "/v1/images/generations", content=content, headers=headers) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise _refusal(answer)
+                yield from _events(answer.iter_lines())
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def request_handoff(self, order: Mapping[str, Any], *, device: Mapping[str, float] | None = None) -> bytes:
+        """Let the cloud run to the split; the answer is the handoff, unverified."""
+        body = _json({**order, "device": device} if device else order)
+        headers = {**_json_headers(), "Accept": MEDIA_TYPE}
+        answer = self._ask("POST", "/v1/handoffs", body=body, headers=headers)
+        if not answer.headers.get("content-type", "").startswith(MEDIA_TYPE):
+            found = answer.headers.get("content-type", "nothing")
+            raise ServiceError(f"The service answered with `{found}`, expected a handoff (`{MEDIA_TYPE}`).")
+        return answer.content
+
+    def finish_handoff(self, handoff: bytes) -> dict[str, Any]:
+        """Give a handoff back, unchanged; the cloud finishes the picture."""
+        headers = {"Content-Type": MEDIA_TYPE, **_idempotency()}
+        return _document(self._ask("POST", "/v1/handoffs/finish", body=handoff, headers=headers))
+
+    def report(self, handoff_id: str, *, seconds: float, steps: int) -> dict[str, Any]:
+        """Tell what a device did with a handoff; the answer has the cost of the picture."""
+        body = _json({"seconds": seconds, "steps": steps})
+        return _document(self._ask("POST", f"/v1/handoffs/{handoff_id}/report", body=body, headers=_json_headers()))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ask(
+        self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        try:
+            answer = self._client.request(method, path, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            raise self._unreachable(error) from error
+        if answer.is_error:
+            raise _refusal(answer)
+        return answer
+
+    def _unreachable(self, error: httpx.HTTPError) -> Unreachable:
+        reason = str(error) or type(error).__name__
+        return Unreachable(f"No answer from {self.url} ({reason}); check the URL and that the service runs.")
+
+
+def _document(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        document = answer.json()
+    except ValueError as error:
+        raise ServiceError(f"{answer.url} did not answer with JSON; is it a Hybrid Diffusion service?") from error
+    if not isinstance(document, dict):
+        raise ServiceError(f"{answer.url} answered with JSON that is no object; is it a Hybrid Diffusion service?")
+    return document
+
+
+def _refusal(answer: httpx.Response) -> Refused:
+    """The service's own sentence where it speaks the OpenAI error shape, the status otherwise."""
+    try:
+        error = answer.json()["error"]
+        message, code = str(error["message"]), error.get("code")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        message, code = f"{answer.url} answered with status {answer.status_code}.", None
+    return Refused(message, status=answer.status_code, code=code)
+
+
+def _events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:
+    """Server-sent events; comments keep the connection alive and say nothing."""
+    data: list[str] = []
+    for line in lines:
+        if line.startswith("data:"):
+            data.append(line.removeprefix("data:").strip())
+        elif not line and data:
+            event = json.loads("\n".join(data))
+            data.clear()
+            if event.get("type") == "error" or "error" in event:
+                raise ServiceError(str(event.get("error", event).get("message", "The service failed while drawing.")))
+            yield event
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document).encode()
+
+
+def _json_headers() -> dict[str, str]:
+    return {"Content-Type": "application/json", **_idempotency()}
+
+
+def _idempotency() -> dict[str, str]:
+    """One key a call: a repeat after a lost connection joins the first attempt and is not drawn twice."""
+    return {"Idempotency-Key": uuid.uuid4().hex}
