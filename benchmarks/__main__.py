@@ -1,0 +1,7 @@
+"""`python -m benchmarks`: every benchmark, one after the other."""
+
+from benchmarks import scheduling, service
+
+if __name__ == "__main__":
+    scheduling.main()
+    service.main()

@@ -1,0 +1,31 @@
+"""The service that the end-to-end tests share, and the pictures it draws when nothing disturbs it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from e2e import load, served
+
+
+def _two_large(spec: dict[str, Any]) -> None:
+    for segment in spec["segments"]:
+        segment["workers"] = {"replicas": 2 if segment["name"] == "large" else 1}
+
+
+@pytest.fixture(scope="session")
+def documents() -> list[dict[str, Any]]:
+    return served.sample(_two_large)
+
+
+@pytest.fixture(scope="session")
+def service(documents: list[dict[str, Any]]) -> Iterator[served.Served]:
+    with served.serving(documents, port=8123) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def expected(service: served.Served) -> dict[load.Ask, str]:
+    """Digest of every picture, drawn alone."""
+    client = service.client()
+    return {ask: load.digest(client, ask) for ask in load.ASKS}
