@@ -106,6 +106,16 @@ class FreshlyMeasured:
         return self._engine(arrays, bucket=bucket, slots=slots)
 
 
+class Paced(FreshlyMeasured):
+    """Takes exactly the engine's time and computes nothing: the scheduling alone, also on a machine with other work."""
+
+    def __call__(self, arrays: Any, *, bucket: int, slots: Sequence[int] = ()) -> Any:
+        """Zeros, after as long as the engine takes."""
+        time.sleep(self.facts.milliseconds[bucket] / 1000)
+        (output,) = self.signature.by_role(Role.OUTPUT)
+        return {output.name: np.zeros((len(slots), *output.shape), dtype=np.float32)}
+
+
 @dataclass(slots=True)
 class Bench:
     """The engine and what both sides share."""
@@ -159,14 +169,15 @@ class Bench:
         return Work("", settings, request.steps, time.time() + 3600, conditioning=self.conditioning)
 
 
-def set_up(model_uri: str, *, threads: int) -> Bench:
+def set_up(model_uri: str, *, threads: int, paced: bool) -> Bench:
     """Load the engine, or build it, and measure its table now."""
     model = models.open_model(model_uri, first=models.open_model("builtin://shapes/large"))
     spec = EngineSpec(batch_sizes=BUCKETS, threads=threads)
     for component in ("unet", "text_encoder", "decoder"):
         build.ensure(model, component, spec=spec, size=SIZE)
     loaded = assembly.load(model, spec=spec, sizes=[SIZE])
-    networks = replace(loaded, unets={SIZE: FreshlyMeasured(loaded.unets[SIZE])})
+    stand_in = Paced if paced else FreshlyMeasured
+    networks = replace(loaded, unets={SIZE: stand_in(loaded.unets[SIZE])})
     prepare = Preparation(
         networks,
         schedule=Schedule.from_config(model.schedule),
@@ -187,8 +198,8 @@ def draw(count: int, *, rate: float, seed: int) -> list[Request]:
     return requests
 
 
-def _milliseconds(engine: Engine, *, rounds: int = 15) -> dict[int, float]:
-    """Median time of a call by bucket; the buckets take turns."""
+def _milliseconds(engine: Engine, *, rounds: int = 30) -> dict[int, float]:
+    """Shortest time of a call by bucket, which other work on the machine disturbs least; the buckets take turns."""
     signature = engine.signature
     held = signature.by_role(Role.CONDITIONING)
     given = [port for port in signature.inputs if port.role is not Role.CONDITIONING]
@@ -201,7 +212,7 @@ def _milliseconds(engine: Engine, *, rounds: int = 15) -> dict[int, float]:
             began = time.perf_counter()
             engine(arrays, bucket=bucket, slots=range(bucket))
             times[bucket].append((time.perf_counter() - began) * 1000)
-    return {bucket: statistics.median(found) for bucket, found in times.items()}
+    return {bucket: min(found) for bucket, found in times.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,10 +277,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--requests", type=int, default=200, help="of each block")
     parser.add_argument("--blocks", type=int, default=3)
     parser.add_argument("--seed", type=int, default=20_241)
+    parser.add_argument(
+        "--paced", action="store_true", help="sleep for the engine's measured time instead of running it"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(arguments)
     sys.setswitchinterval(0.001)  # as in a replica
-    bench = set_up(options.model, threads=options.threads)
+    bench = set_up(options.model, threads=options.threads, paced=options.paced)
     at_once = [replace(request, at_seconds=0.0) for request in draw(SATURATING, rate=1.0, seed=options.seed)]
     in_turn(bench, at_once, turn=0)  # warms up, and is thrown away
     saturated, pairs, rates = [], [], []
@@ -281,6 +295,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     result = {
         "model": options.model,
         "threads": options.threads,
+        "paced": options.paced,
         "requests_a_block": options.requests,
         "seed": options.seed,
         "milliseconds": dict(bench.networks.unets[SIZE].facts.milliseconds),

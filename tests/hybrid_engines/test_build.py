@@ -250,18 +250,20 @@ import os, signal, sys
 from pathlib import Path
 from hybrid_engines import build, builder, models, spec
 
+def say(text):
+    os.write(1, f"{os.getpid()} {text}\\n".encode())
+
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 model = models.open_model(sys.argv[1])
-print(os.getpid(), "ready", flush=True)
+say("ready")
 for line in sys.stdin:
     if os.fork() == 0:
-        me = os.getpid()
-        print(me, "begun", flush=True)
+        say("begun")
         engine = build.ensure(
             model, "text_encoder", spec=spec.EngineSpec(backend="openvino", batch_sizes=(1, 2, 4)), size=(16, 16),
-            cache=Path(line.strip()), progress=lambda stage: print(me, stage.name, flush=True),
+            cache=Path(line.strip()), progress=lambda stage: say(stage.name),
         )
-        print(me, engine.domain.digest(), flush=True)
+        say(engine.domain.digest())
         os._exit(0)
 """
 

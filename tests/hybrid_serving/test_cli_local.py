@@ -88,7 +88,8 @@ def test_it_answers_its_own_token_only_and_is_gone_afterwards(tmp_path: Path) ->
         assert family
         url = f"{ray.dashboard_url}/api/serve/applications/"
         assert httpx.get(url, trust_env=False).status_code == 401
-        assert ServeApi(ray.dashboard_url, token=ray.token_path.read_text()).application("shapes") is None
+        with ServeApi(ray.dashboard_url, token=ray.token_path.read_text()) as api:
+            assert api.application("shapes") is None
     assert not [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
     assert not ray.folder.exists()
 

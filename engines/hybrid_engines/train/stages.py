@@ -139,7 +139,7 @@ def train_small(bench: Bench) -> None:
     distil.inherit(small, large)
     networks.for_training(small)
     trainer = training.Trainer(small, lr=1e-3, checkpoint=bench.workshop.checkpoint("small"), muon_lr=2e-3)
-    budget = bench.budget(samples=45_000, batch=128, parts=4)
+    budget = bench.budget(samples=44_000, batch=128, parts=4)
     watch = _watch(bench.workshop, stage="small", splits=(0, 5, 10))
     loss = distil.DistillationLoss(small, large=large, data=data)
     training.run(trainer, budget=budget, loss=loss, every=50, watch=watch)

@@ -17,7 +17,7 @@ from hybrid_engines.engine import Engine
 from hybrid_engines.models import Model
 from hybrid_serving import sampler, trajectory
 from hybrid_serving.cloud.prompts import PromptTokenizer
-from hybrid_serving.edge import finish
+from hybrid_serving.edge import finish, profile
 from hybrid_serving.edge.finish import Conditioning, Network
 from hybrid_serving.pixels import Pixels
 from hybrid_serving.protocol import Latent, Settings, State
@@ -103,22 +103,29 @@ class Point:
     """What the pair's own card says at this split."""
 
 
-def costs(pair: Pair, *, guidance_scale: float) -> Costs:
-    """From the engines' own measurements."""
-    rows = 1 if guidance_scale == 1.0 else 2
+def costs(pair: Pair, plan: Plan) -> Costs:
+    """Every kind of call, measured now: what an engine measured when it was built may be of a busier hour."""
+    settings = plan.settings(plan.prompts[0])
+    conditioning = _encode(pair, settings)
+    x = np.zeros(pair.model.latent_shape(*plan.size), dtype=np.float32)
 
-    def milliseconds(engine: Engine, count: int) -> float:
-        return engine.facts.milliseconds[finish.bucket(engine, rows=count)]
+    def step(engine: Engine) -> float:
+        with Network(engine, conditioning) as network:
+            return _milliseconds(lambda: network(x, 500.0))
 
     return Costs(
-        encode=milliseconds(pair.text_encoder, rows),
-        large_step=milliseconds(pair.large, rows),
-        small_step=milliseconds(pair.small, rows),
-        decode=milliseconds(pair.decoder, 1),
+        encode=_milliseconds(lambda: _encode(pair, settings)),
+        large_step=step(pair.large),
+        small_step=step(pair.small),
+        decode=_milliseconds(lambda: finish.decode(x, decoder=pair.decoder)),
     )
 
 
-def measure(pair: Pair, plan: Plan, *, progress: Callable[[], None]) -> list[Point]:
+def _milliseconds(call: Callable[[], object]) -> float:
+    return 1000 * profile.median_seconds(call)
+
+
+def measure(pair: Pair, plan: Plan, *, measured: Costs, progress: Callable[[], None]) -> list[Point]:
     """Every split of every prompt; `progress` is called after each picture."""
     schedule = sampler.Schedule.from_config(pair.model.schedule)
     table = sampler.compile_table(schedule, sampler=plan.sampler, steps=plan.steps)
@@ -129,7 +136,6 @@ def measure(pair: Pair, plan: Plan, *, progress: Callable[[], None]) -> list[Poi
             squared[split].append(error)
             distances[split].append(distance)
             progress()
-    measured = costs(pair, guidance_scale=plan.guidance_scale)
     return [
         Point(
             split=split,

@@ -9,8 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-READY = "ready"
-ERROR = "error"
+from hybrid_serving.cli.ray_environment import ERROR, LOOPBACK, READY
 
 _LOGICAL_CPUS = 64
 """Ray's bookkeeping only: replicas are placed by it, and a small machine must not turn any of them away."""
@@ -43,11 +42,11 @@ def _start(options: argparse.Namespace) -> None:
         num_cpus=_LOGICAL_CPUS,
         object_store_memory=256 * 2**20,
         include_dashboard=True,
-        dashboard_host="127.0.0.1",
+        dashboard_host=LOOPBACK,
         dashboard_port=options.dashboard_port,
         log_to_driver=False,
         configure_logging=False,
-        _node_ip_address="127.0.0.1",
+        _node_ip_address=LOOPBACK,
         _temp_dir=str(options.session_folder),
     )
 

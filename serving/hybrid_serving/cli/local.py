@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO
 
-from hybrid_serving.cli import head, processes, ray_environment
+from hybrid_serving.cli import processes, ray_environment
 from hybrid_serving.cli.failures import Failure
 
 _STOP_SECONDS = 20.0
@@ -75,7 +75,7 @@ class LocalRay:
         answer = _first_line(child.stdout, timeout_seconds=timeout_seconds)
         if answer is None:
             raise Failure(f"Ray was not up after {timeout_seconds:.0f} s.")
-        if answer["event"] != head.READY:
+        if answer["event"] != ray_environment.READY:
             raise Failure(f"Ray did not start: {answer['message']}.")
 
     def check(self) -> None:
@@ -119,4 +119,8 @@ def _first_line(stream: IO[str] | None, *, timeout_seconds: float) -> dict[str, 
     reader.join(timeout_seconds)
     if not lines:
         return None
-    return dict(json.loads(lines[0])) if lines[0] else {"event": head.ERROR, "message": "it ended without a word"}
+    return (
+        dict(json.loads(lines[0]))
+        if lines[0]
+        else {"event": ray_environment.ERROR, "message": "it ended without a word"}
+    )

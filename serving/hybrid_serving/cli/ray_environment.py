@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LOOPBACK = "127.0.0.1"
+READY, ERROR = "ready", "error"
+"""What the head process says on its first line."""
 
 _FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN", "RAY_JOB_ID", "RAY_NAMESPACE")
 """Variables of another Ray on this machine that must not reach ours."""

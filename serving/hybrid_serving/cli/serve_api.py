@@ -6,7 +6,7 @@ and nowhere else.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -53,7 +53,7 @@ class Application:
 
 
 class ServeApi:
-    """The REST API of one Ray, with its token."""
+    """The REST API of one Ray, with its token; use as a context manager."""
 
     def __init__(self, url: str, *, token: str, transport: httpx.BaseTransport | None = None) -> None:
         headers = {"Authorization": f"Bearer {token}"}
@@ -74,6 +74,12 @@ class ServeApi:
             raise Unready(f"Ray did not tell its state, status {answer.status_code}: {_reason(answer)}")
         found = answer.json().get("applications", {}).get(name)
         return _application(name, found) if found else None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def _ask(self, method: str, document: Mapping[str, Any] | None = None) -> httpx.Response:
         try:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hybrid_serving.cli.failures import Failure
+from hybrid_serving.cli.serve_api import ServeApi
 
 STATE_VARIABLE = "HYBRID_STATE_PATH"
 
@@ -40,6 +41,10 @@ class Running:
     def url(self) -> str:
         """Its HTTP API, as reached from this machine."""
         return f"http://{'127.0.0.1' if self.host == '0.0.0.0' else self.host}:{self.port}"  # noqa: S104
+
+    def serve_api(self) -> ServeApi:
+        """Ray Serve's REST API of this server."""
+        return ServeApi(self.dashboard_url, token=Path(self.token_path).read_text())
 
 
 class StateFolder:

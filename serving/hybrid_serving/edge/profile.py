@@ -54,14 +54,15 @@ def measure(unet: Engine, *, decoder: Engine, clock: Callable[[], float] = time.
     conditioning = {name: np.zeros((rows, *shapes[name]), dtype=np.float32) for name in names}
     x = np.random.default_rng(0).standard_normal(sample.shape, dtype=np.float32)
     with finish.Network(unet, conditioning) as network:
-        step = _median_seconds(lambda: network(x, 500.0), clock=clock)
+        step = median_seconds(lambda: network(x, 500.0), clock=clock)
     return DeviceProfile(
         seconds_per_step=step,
-        seconds_to_decode=_median_seconds(lambda: finish.decode(x, decoder=decoder), clock=clock),
+        seconds_to_decode=median_seconds(lambda: finish.decode(x, decoder=decoder), clock=clock),
     )
 
 
-def _median_seconds(call: Callable[[], object], *, clock: Callable[[], float]) -> float:
+def median_seconds(call: Callable[[], object], *, clock: Callable[[], float] = time.perf_counter) -> float:
+    """Median time of a call, after a warm-up."""
     seconds = []
     for _ in range(_WARM_UP + _RUNS):
         started = clock()

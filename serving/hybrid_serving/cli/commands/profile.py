@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from hybrid_api.scalars import parse_size
@@ -78,8 +79,8 @@ def profile(
     )
     with reported(usage=(ModelError, samplers.SamplerError), failure=(EngineError,)):
         pair = _open(large, small, size=plan.size, threads=threads, reporter=Reporter(as_json=False))
-        points = _measure(pair, plan)
-    costs = curve.costs(pair, guidance_scale=guidance)
+        costs = curve.costs(pair, plan)
+        points = _measure(pair, plan, costs=costs)
     _write(points, pair=pair, csv_path=csv_path, plot_path=plot_path)
     output.show(_document(points, plan=plan, costs=costs), _table(points, costs=costs), as_json=as_json)
 
@@ -109,10 +110,10 @@ def _open(large: str, small: str, *, size: models.Size, threads: int, reporter: 
     return Pair(first, *engines)
 
 
-def _measure(pair: Pair, plan: Plan) -> list[Point]:
+def _measure(pair: Pair, plan: Plan, *, costs: Costs) -> list[Point]:
     with output.progress() as progress:
         task = progress.add_task("Drawing", total=len(plan.prompts) * len(plan.splits))
-        return curve.measure(pair, plan, progress=lambda: progress.advance(task))
+        return curve.measure(pair, plan, measured=costs, progress=lambda: progress.advance(task))
 
 
 def _write(points: Sequence[Point], *, pair: Pair, csv_path: Path | None, plot_path: Path | None) -> None:
@@ -147,7 +148,8 @@ def _document(points: Sequence[Point], *, plan: Plan, costs: Costs) -> dict[str,
 
 def _table(points: Sequence[Point], *, costs: Costs) -> Table:
     has_card = any(point.stored for point in points)
-    table = Table(title="Quality and cost against the split k", title_justify="left", caption_justify="left")
+    table = Table(title="Quality and cost against the split k", box=SIMPLE_HEAD, pad_edge=False)
+    table.title_justify = table.caption_justify = "left"
     table.caption = (
         f"Measured here, one picture alone: encode {costs.encode:.1f} ms, large step {costs.large_step:.1f} ms, "
         f"small step {costs.small_step:.1f} ms, decode {costs.decode:.1f} ms. "

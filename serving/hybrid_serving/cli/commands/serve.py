@@ -81,7 +81,6 @@ def _start(
         _ensure_engines(desired, reporter=reporter)
         with reporter.phase("ray", "Ray is up"):
             ray.wait()
-        api = ServeApi(ray.dashboard_url, token=ray.token_path.read_text())
         running = Running(
             name=desired.name,
             host=host,
@@ -89,16 +88,33 @@ def _start(
             dashboard_url=ray.dashboard_url,
             token_path=str(ray.token_path),
         )
-        watcher = Watcher(reporter)
-        with reporter.phase("replicas", "Replicas run"):
-            document = desired.document(host=host, port=port)
-            rollout.apply(api, document, watch=watcher, check=ray.check, timeout_seconds=timeout_seconds)
-        _probe(running, folder=folder, timeout_seconds=timeout_seconds, reporter=reporter)
-        folder.write(running)
-        _announce(running, desired=desired, folder=folder, reporter=reporter)
-        _watch(api, ray=ray, watcher=watcher, name=desired.name)
+        with running.serve_api() as api:
+            _serve(
+                desired, running, api=api, ray=ray, folder=folder, timeout_seconds=timeout_seconds, reporter=reporter
+            )
         with reporter.phase("stop", "Everything is stopped"):
             ray.stop()
+
+
+def _serve(
+    desired: Desired,
+    running: Running,
+    *,
+    api: ServeApi,
+    ray: LocalRay,
+    folder: StateFolder,
+    timeout_seconds: float,
+    reporter: Reporter,
+) -> None:
+    """Deploy, prove it with a picture, announce, and tell what happens until somebody ends it."""
+    watcher = Watcher(reporter)
+    document = desired.document(host=running.host, port=running.port)
+    with reporter.phase("replicas", "Replicas run"):
+        rollout.apply(api, document, watch=watcher, check=ray.check, timeout_seconds=timeout_seconds)
+    _probe(running, folder=folder, timeout_seconds=timeout_seconds, reporter=reporter)
+    folder.write(running)
+    _announce(running, desired=desired, folder=folder, reporter=reporter)
+    _watch(api, ray=ray, watcher=watcher, name=desired.name)
 
 
 def _change(desired: Desired, *, folder: StateFolder, timeout_seconds: float, reporter: Reporter) -> None:
@@ -110,10 +126,9 @@ def _change(desired: Desired, *, folder: StateFolder, timeout_seconds: float, re
         )
     _ensure_engines(desired, reporter=reporter)
     mounts.write(folder.mounts, api_keys=desired.api_keys, signing=desired.signing_keys)
-    api = ServeApi(running.dashboard_url, token=Path(running.token_path).read_text())
     # The port that a running Serve listens on cannot be changed.
     document = desired.document(host=running.host, port=running.port)
-    with reporter.phase("replicas", "The change is applied"):
+    with reporter.phase("replicas", "The change is applied"), running.serve_api() as api:
         rollout.apply(api, document, watch=Watcher(reporter), check=_nothing, timeout_seconds=timeout_seconds)
     _probe(running, folder=folder, timeout_seconds=timeout_seconds, reporter=reporter)
     reporter.result({"event": "applied", "name": running.name, "url": running.url}, Text(f"Applied to {running.url}"))

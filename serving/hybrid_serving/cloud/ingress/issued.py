@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hybrid_serving.cloud.ingress.dispatch import Booking
 from hybrid_serving.cloud.ingress.orders import Order
 
-_LIMIT = 10_000
+_LIMIT = 2_000
 
 
 @dataclass(slots=True, kw_only=True)
