@@ -7,7 +7,6 @@ nothing left running. Everything goes through what a user has: the command line 
 import base64
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -99,7 +98,7 @@ def _served(port: int, *, state: Path) -> Iterator[None]:
         yield
     finally:
         if child.poll() is None:
-            child.send_signal(signal.SIGINT)
+            child.terminate()
         try:
             child.wait(timeout=60)
         except subprocess.TimeoutExpired:

@@ -6,7 +6,6 @@ running service.
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -31,8 +30,8 @@ class Replica:
 
     deployment: str
     id: str
-    actor_id: str
-    pid: int
+    actor_id: str | None
+    pid: int | None
     state: str
 
 
@@ -56,7 +55,8 @@ class Served:
         """The replicas of one deployment, in every state."""
         application = self._ray.get("/api/serve/applications/").json()["applications"][self.name]
         return [
-            Replica(deployment, found["replica_id"], found["actor_id"], found["pid"], found["state"])
+            # One that is starting has no actor and no process yet.
+            Replica(deployment, found["replica_id"], found.get("actor_id"), found.get("pid"), found["state"])
             for found in application["deployments"][deployment]["replicas"]
         ]
 
@@ -100,8 +100,10 @@ def serving(
             key = next(iter((state / "mounts" / "api-keys").iterdir())).read_text()
             yield Served(url=announced["url"], name=announced["name"], state=state, key=key)
         finally:
-            child.send_signal(signal.SIGINT)
-            child.wait(timeout=60)
+            child.terminate()
+            child.wait(timeout=180)
+            assert child.stdout is not None
+            child.stdout.close()
 
 
 def _announced(child: "subprocess.Popen[str]") -> dict[str, Any]:

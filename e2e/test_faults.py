@@ -34,6 +34,7 @@ def test_a_killed_replica_costs_no_picture(service: served.Served, expected: dic
     with load.under_load(service.client, expected=expected) as outcome:
         served.eventually(lambda: outcome.answered >= 6, what="the load runs")
         victim = service.running("large")[0]
+        assert victim.pid
         os.kill(victim.pid, signal.SIGKILL)
         served.eventually(
             lambda: len(service.running("large")) == 2 and victim.id not in {r.id for r in service.running("large")},

@@ -189,16 +189,17 @@ def _watch(api: ServeApi, *, ray: LocalRay, watcher: Watcher, name: str) -> None
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGTERM ends a server like Ctrl-C does, so that whoever stops us leaves no Ray behind."""
+    """SIGTERM ends a server like Ctrl-C does, and Ctrl-C also where a shell had it ignored for a background job."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _nothing() -> None:
