@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,11 +45,20 @@ class Served:
         self._state = state
         record = json.loads((state / "running.json").read_text())
         headers = {"Authorization": f"Bearer {Path(record['token_path']).read_text()}"}
+        self._clients: list[OpenAI] = []
         self._ray = httpx.Client(base_url=record["dashboard_url"], headers=headers, timeout=30.0, trust_env=False)
 
     def client(self, *, retries: int = 0, timeout_seconds: float = 120.0) -> OpenAI:
         """The official client; without retries every failure shows."""
-        return OpenAI(base_url=self.url, api_key=self.key, max_retries=retries, timeout=timeout_seconds)
+        client = OpenAI(base_url=self.url, api_key=self.key, max_retries=retries, timeout=timeout_seconds)
+        self._clients.append(client)
+        return client
+
+    def close(self) -> None:
+        """Close every connection that was opened here."""
+        for client in self._clients:
+            client.close()
+        self._ray.close()
 
     def replicas(self, deployment: str) -> list[Replica]:
         """The replicas of one deployment, in every state."""
@@ -98,7 +107,8 @@ def serving(
         try:
             announced = _announced(child)
             key = next(iter((state / "mounts" / "api-keys").iterdir())).read_text()
-            yield Served(url=announced["url"], name=announced["name"], state=state, key=key)
+            with closing(Served(url=announced["url"], name=announced["name"], state=state, key=key)) as running:
+                yield running
         finally:
             child.terminate()
             child.wait(timeout=180)

@@ -74,7 +74,8 @@ def _theirs(pipeline: Any, settings: Settings, *, unet: str) -> pixels.Pixels:
     from hybrid_engines import networks
 
     kind = {"dpmpp-2m": DPMSolverMultistepScheduler, "ddim": DDIMScheduler}[settings.sampler]
-    pipeline.scheduler = kind.from_config(pipeline.scheduler.config)
+    options = {"clip_sample": False} if settings.sampler == "ddim" else {}  # latents are not pixels
+    pipeline.scheduler = kind.from_config(pipeline.scheduler.config, **options)
     with networks.quiet():
         pipeline.unet = UNet2DConditionModel.from_pretrained(
             str(models.BUILTIN / "shapes" / unet / "unet"), low_cpu_mem_usage=False
