@@ -46,7 +46,7 @@ format: $(READY) ## Format the code and mend what the linter can mend
 generate: $(READY) ## Write the files that are derived from code
 	$(BIN)/python -m hybrid_api.crd
 
-pair: $(READY) ## Train, distil, measure and publish the built-in pair (resumable, hours on a CPU)
+pair: $(READY) ## Train, distil, measure and publish the built-in pair (resumable, about an hour on two cores)
 	$(BIN)/python -m hybrid_engines.train
 
 bench: $(READY) ## Run the benchmarks
