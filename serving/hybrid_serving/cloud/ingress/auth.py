@@ -1,7 +1,7 @@
 """API keys: one mounted file a tenant.
 
-Keys are compared as digests in constant time and never logged. No key file at all means an open service; a key file
-that is empty or unreadable locks its tenant out and opens nothing.
+Keys are compared as digests in constant time and never logged. A service is open only where its resource names no keys
+and none are mounted; a key file that is empty, unreadable or not there yet locks tenants out and opens nothing.
 """
 
 import hashlib
@@ -18,14 +18,15 @@ OPEN_TENANT = "anonymous"
 class ApiKeys:
     """The tenants' keys."""
 
-    def __init__(self, folder: MountedFolder) -> None:
+    def __init__(self, folder: MountedFolder, *, is_required: bool = False) -> None:
         self._folder = folder
+        self._is_required = is_required
         self._version = -1
         self._digests: Mapping[str, bytes] = {}
 
     def tenant(self, authorization: str | None) -> str:
         """Whose key it is; raises `ApiError` where the service has keys and this is none of them."""
-        if self._folder.is_empty:
+        if self._folder.is_empty and not self._is_required:
             return OPEN_TENANT
         scheme, _, key = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not key.strip():

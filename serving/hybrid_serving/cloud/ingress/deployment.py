@@ -41,7 +41,9 @@ class Ingress:
         self._service = Service(
             facts=networks.read(fixed),
             runners=self._segments,
-            keys=ApiKeys(MountedFolder(mounts / "api-keys")),
+            keys=ApiKeys(
+                MountedFolder(mounts / "api-keys"), is_required=fixed.spec.ingress.api_keys_secret_ref is not None
+            ),
             signing=SigningKeys(MountedFolder(mounts / "signing")),
             accounts=Accounts(
                 segments=list(self._segments),

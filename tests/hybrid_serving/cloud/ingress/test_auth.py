@@ -43,6 +43,14 @@ def test_the_tenant_is_the_name_of_the_file(tmp_path: Path) -> None:
     assert keys(tmp_path).tenant("bearer  key-of-b ") == "b"
 
 
+def test_a_service_that_names_keys_never_serves_openly(tmp_path: Path) -> None:
+    named = ApiKeys(MountedFolder(tmp_path / "missing", clock=Clock()), is_required=True)
+    with pytest.raises(ApiError, match="No API key"):
+        named.tenant(None)
+    with pytest.raises(ApiError, match="not known"):
+        named.tenant("Bearer guess")
+
+
 def test_an_empty_key_file_opens_nothing(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("\n")
     for header in (None, "Bearer ", "Bearer \n"):
