@@ -1,7 +1,7 @@
 """The whole service against the common diffusers server: same weights, precision, threads, niceness and requests.
 
 Both run at once; only one is asked at a time, in turn, so that a drift of the machine hits both. Throughput with
-concurrent closed-loop clients, and what HTTP and Serve add to one request over the bare engine loop.
+concurrent closed-loop clients, and the latency of one request at a time.
 """
 
 import argparse

@@ -44,7 +44,9 @@ class Served:
         self.key = key
         self._state = state
         record = json.loads((state / "running.json").read_text())
-        headers = {"Authorization": f"Bearer {Path(record['token_path']).read_text()}"}
+        token_path = Path(record["token_path"])
+        self._logs = token_path.parent / "session_latest" / "logs" / "serve"
+        headers = {"Authorization": f"Bearer {token_path.read_text()}"}
         self._clients: list[OpenAI] = []
         self._ray = httpx.Client(base_url=record["dashboard_url"], headers=headers, timeout=30.0, trust_env=False)
 
@@ -72,6 +74,10 @@ class Served:
     def running(self, deployment: str) -> list[Replica]:
         """The replicas that take requests."""
         return [replica for replica in self.replicas(deployment) if replica.state == "RUNNING"]
+
+    def logs(self, deployment: str) -> str:
+        """What all replicas of a deployment have logged, those that are gone included."""
+        return "".join(path.read_text() for path in self._logs.glob(f"replica_{self.name}_{deployment}_*.log"))
 
     def apply(self, documents: list[dict[str, Any]]) -> None:
         """What a user does after editing the file: `hybrid serve -f` once more."""

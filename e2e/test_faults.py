@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -58,6 +59,9 @@ def test_a_drained_replica_gives_its_work_back(
         service.apply(documents)
         served.eventually(lambda: len(service.running("large")) == 2, what="it is back")
     _assert_nobody_noticed(outcome, at_least=12)
+    handed_over = re.findall(r"Handed (\d+) images over, (\d+) engine calls", service.logs("large"))
+    assert handed_over
+    assert all(int(calls) <= 2 for _, calls in handed_over)
 
 
 def test_a_tunable_change_restarts_nobody_and_acts(

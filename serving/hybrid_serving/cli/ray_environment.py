@@ -85,6 +85,8 @@ def _haproxy(folder: Path) -> dict[str, str]:
     return {
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
         "RAY_SERVE_HAPROXY_NBTHREAD": "1",
+        # Of an upload that stalls; by default it could hold its connection for an hour.
+        "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": "120",
         "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
         "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
         "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),

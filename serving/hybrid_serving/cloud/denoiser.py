@@ -13,7 +13,7 @@ from ray._private.authentication.http_token_authentication import get_auth_heade
 from ray.experimental import internal_kv
 
 from hybrid_api import serve_config
-from hybrid_serving.cloud import assembly, autoscale, drain, metrics
+from hybrid_serving.cloud import assembly, autoscale, drain, logs, metrics
 from hybrid_serving.protocol import Image, Preview, Released, Work
 
 SWITCH_INTERVAL_SECONDS = 0.001
@@ -25,6 +25,7 @@ class Denoiser:
     """One replica of a segment. Serve calls `reconfigure` before any request."""
 
     def __init__(self, args: Mapping[str, Any], segment: str) -> None:
+        logs.join_serve()
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         self._segment = segment
         self._queue_target_milliseconds = 0.0

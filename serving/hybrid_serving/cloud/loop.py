@@ -43,6 +43,8 @@ class EngineLoop:
         self._turn_began: float | None = None
         self._born = perf_counter_ns()
         self._idle_nanoseconds = 0
+        self._calls = 0
+        """Turns that have ended."""
 
     def start(self) -> None:
         """Begin to run what is submitted."""
@@ -70,7 +72,8 @@ class EngineLoop:
 
     def drain(self) -> None:
         """Release everything at the next boundary, and all that still comes, with the reason `drain`."""
-        self._post(self._roster.drain)
+        told_at = self._calls
+        self._post(lambda: self._release_all(told_at))
 
     def ask(self, question: Callable[[], T]) -> Future[T]:
         """Run `question` on the loop's thread at the next boundary."""
@@ -158,6 +161,7 @@ class EngineLoop:
         self._turn_began = time.monotonic()
         nanoseconds = self._call(turn, tickets)
         self._turn_began = None
+        self._calls += 1
         accounts = [ticket.task.account for ticket in tickets]
         self._roster.books.book(items, accounts, bucket=turn.bucket, nanoseconds=nanoseconds)
         for job in self._roster.batcher.finish(turn):
@@ -183,6 +187,11 @@ class EngineLoop:
             if picture is not None:
                 ticket.deliver(Preview(index=item.index, pixels=picture))
         return perf_counter_ns() - began
+
+    def _release_all(self, told_at: int) -> None:
+        count = len(self._roster.tasks)
+        self._roster.drain()
+        logger.info("Handed %d images over, %d engine calls after being told to drain.", count, self._calls - told_at)
 
     def _end(self) -> None:
         self._ending = LoopEnded("The engine loop was closed.")

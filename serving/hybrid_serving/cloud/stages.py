@@ -102,7 +102,7 @@ class Stages:
         entries = [task.table.at(task.position) for task in tasks]
         x = latents.gather(slots)
         outputs, nanoseconds = self._denoise(key, x, tasks=tasks, entries=entries, bucket=bucket)
-        latents.advance(slots, x, outputs, entries=entries, noise=[_noise(task, latents.shape) for task in tasks])
+        latents.advance(slots, x, outputs, entries=entries, noise=_noises(tasks, latents.shape))
         for task in tasks:
             task.position += 1
         return nanoseconds
@@ -186,9 +186,17 @@ def _guide(output: Latent, *, tasks: Sequence[Task], guided: Sequence[int]) -> L
     return own
 
 
-def _noise(task: Task, shape: tuple[int, ...]) -> Latent | None:
-    """What the step at the task's position injects, if it injects anything."""
-    if not task.table.needs_noise(task.position):
-        return None
+def _noises(tasks: Sequence[Task], shape: tuple[int, ...]) -> Sequence[Latent | None]:
+    """What the step at each task's position injects, if it injects anything; drawn together, which costs far less."""
+    noisy = [index for index, task in enumerate(tasks) if task.table.needs_noise(task.position)]
+    found: list[Latent | None] = [None] * len(tasks)
+    if noisy:
+        places = [_place(tasks[index]) for index in noisy]
+        for index, drawn in zip(noisy, noise.normals_rows(places, shape=shape), strict=True):
+            found[index] = drawn
+    return found
+
+
+def _place(task: Task) -> noise.Place:
     settings = task.work.settings
-    return noise.normals(settings.seed, image=settings.image, step=task.position + 1, shape=shape)
+    return noise.Place(settings.seed, settings.image, task.position + 1)

@@ -15,7 +15,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from hybrid_api import cost, serve_config
-from hybrid_serving.cloud import autoscale
+from hybrid_serving.cloud import autoscale, logs
 from hybrid_serving.cloud.ingress import networks, routes, terms
 from hybrid_serving.cloud.ingress.accounts import Accounts
 from hybrid_serving.cloud.ingress.auth import ApiKeys
@@ -34,6 +34,7 @@ class Ingress:
     """One ingress replica; Serve calls `reconfigure` before any request."""
 
     def __init__(self, args: Mapping[str, Any], *handles: DeploymentHandle) -> None:
+        logs.join_serve()
         fixed = serve_config.read_fixed(args)
         specs = fixed.spec.segments
         mounts = Path(os.environ.get(MOUNT_VARIABLE, MOUNT_DEFAULT))

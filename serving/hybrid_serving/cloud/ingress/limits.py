@@ -1,8 +1,10 @@
 """The limit on request bodies, which Ray Serve does not have.
 
-Plain ASGI, because it must act before a byte of the body is read and must not keep any.
+Plain ASGI, because it must act before a byte of the body is kept, and must not keep any.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 
 from starlette.datastructures import Headers
@@ -14,24 +16,26 @@ from hybrid_serving.cloud.ingress.errors import ApiError
 class BodyLimit:
     """Refuses bodies above a limit: by their declared length, else as soon as the count passes it."""
 
-    def __init__(self, app: ASGIApp, *, limit_bytes: Callable[[], int]) -> None:
+    def __init__(self, app: ASGIApp, *, limit_bytes: Callable[[], int], linger_seconds: float = 5.0) -> None:
         self._app = app
         self._limit_bytes = limit_bytes
+        self._linger_seconds = linger_seconds
+        """How long the rest of a refused body is read and thrown away before the connection is closed."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 413."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        counter = _Counter(receive, send, limit_bytes=self._limit_bytes())
+        counter = _Counter(receive, send, limit_bytes=self._limit_bytes(), linger_seconds=self._linger_seconds)
         declared = Headers(scope=scope).get("content-length", "0")
         if not declared.isdecimal() or int(declared[:20]) > counter.limit_bytes:
-            await counter.refuse(scope)
+            await counter.refuse()
             return
         try:
             await self._app(scope, counter.receive, counter.send)
         except _TooLargeError:
-            await counter.refuse(scope)
+            await counter.refuse()
 
 
 class _TooLargeError(Exception):
@@ -41,8 +45,9 @@ class _TooLargeError(Exception):
 class _Counter:
     """One request's byte count; silences the application once the limit is passed."""
 
-    def __init__(self, receive: Receive, send: Send, *, limit_bytes: int) -> None:
+    def __init__(self, receive: Receive, send: Send, *, limit_bytes: int, linger_seconds: float) -> None:
         self.limit_bytes = limit_bytes
+        self._linger_seconds = linger_seconds
         self._receive = receive
         self._send = send
         self._seen_bytes = 0
@@ -63,10 +68,27 @@ class _Counter:
         self._has_started = True
         await self._send(message)
 
-    async def refuse(self, scope: Scope) -> None:
+    async def refuse(self) -> None:
         if self._has_started:
             return
         message = f"The body is larger than {self.limit_bytes} bytes, the limit of this service."
         response = ApiError(message, code="request_too_large").response()
-        response.headers["connection"] = "close"  # the rest of the body is not worth reading
-        await response(scope, self._receive, self._send)
+        response.headers["connection"] = "close"
+        start = {"type": "http.response.start", "status": response.status_code, "headers": response.raw_headers}
+        await self._send(start)
+        await self._send({"type": "http.response.body", "body": response.body, "more_body": True})
+        await self._linger()
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _linger(self) -> None:
+        """Throw the rest of the body away, for a while.
+
+        Closing a connection with unread bytes resets it. The answer may then never arrive, and HAProxy 2.8 has been
+        seen to leave such a request hanging, with its client, until its client timeout.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._linger_seconds):
+                while True:
+                    message = await self._receive()
+                    if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                        return

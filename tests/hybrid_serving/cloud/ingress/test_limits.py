@@ -11,11 +11,12 @@ LIMIT = 100
 
 
 class Client:
-    """Sends `chunks` as a body and counts how many the server took."""
+    """Sends `chunks` as a body, counts how many the server took, and how many before it began to answer."""
 
     def __init__(self, *chunks: bytes, declared: str | None = None) -> None:
         self.left = list(chunks)
         self.taken = 0
+        self.taken_before_answer = 0
         self.sent: list[dict] = []
         self.headers = [] if declared is None else [(b"content-length", declared.encode())]
 
@@ -25,6 +26,8 @@ class Client:
         return {"type": "http.request", "body": body, "more_body": bool(self.left)}
 
     async def send(self, message: dict) -> None:
+        if not self.sent:
+            self.taken_before_answer = self.taken
         self.sent.append(message)
 
     @property
@@ -71,7 +74,7 @@ def test_a_body_of_exactly_the_limit_passes() -> None:
 def test_a_declared_length_above_the_limit_is_refused_unread(declared: str) -> None:
     client = serve(Client(b"x" * 60, b"x" * 60, declared=declared))
     assert client.status == 413
-    assert client.taken == 0
+    assert client.taken_before_answer == 0
     assert (b"connection", b"close") in client.sent[0]["headers"]
     error = json.loads(client.sent[1]["body"])["error"]
     assert error["code"] == "request_too_large"
@@ -80,11 +83,39 @@ def test_a_declared_length_above_the_limit_is_refused_unread(declared: str) -> N
 
 @pytest.mark.parametrize("app", [reads_all, swallows_errors])
 @pytest.mark.parametrize("declared", [None, "10"])
-def test_an_undeclared_body_is_counted_and_not_read_on(app, declared: str | None) -> None:
+def test_an_undeclared_body_is_counted_and_answered_at_the_limit(app, declared: str | None) -> None:
     client = serve(Client(*[b"x" * 60] * 50, declared=declared), app)
     assert client.status == 413
-    assert client.taken == 2
-    assert [message["type"] for message in client.sent] == ["http.response.start", "http.response.body"]
+    assert client.taken_before_answer == 2
+    assert [message["type"] for message in client.sent] == ["http.response.start", *["http.response.body"] * 2]
+    assert [message.get("more_body") for message in client.sent] == [None, True, False]
+
+
+@pytest.mark.parametrize("declared", [None, "6000"])
+def test_the_rest_of_a_refused_body_is_thrown_away_before_the_connection_closes(declared: str | None) -> None:
+    client = serve(Client(*[b"x" * 60] * 50, declared=declared))
+    assert client.left == []
+
+
+def test_a_client_that_sends_its_refused_body_for_ever_is_hung_up_on() -> None:
+    class Endless(Client):
+        async def receive(self) -> dict:
+            await asyncio.sleep(0)
+            return {"type": "http.request", "body": b"x" * 60, "more_body": True}
+
+    client = Endless()
+    limited = BodyLimit(reads_all, limit_bytes=lambda: LIMIT, linger_seconds=0.01)
+    asyncio.run(limited({"type": "http", "headers": []}, client.receive, client.send))
+    assert [message.get("more_body") for message in client.sent] == [None, True, False]
+
+
+def test_a_client_that_left_after_its_refusal_is_not_waited_for() -> None:
+    class Gone(Client):
+        async def receive(self) -> dict:
+            return {"type": "http.disconnect"}
+
+    client = Gone(declared="101")
+    assert serve(client).status == 413
 
 
 def test_the_limit_is_the_one_of_now() -> None:
