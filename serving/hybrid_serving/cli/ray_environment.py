@@ -71,6 +71,8 @@ def environment(
         "RAY_worker_niceness": "0",
         "RAY_enable_worker_prestart": "0",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+        # Else a thousand lines are held back, and lost when a replica ends: the ones that say why it ended.
+        "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
         "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "hybrid_serving.cloud.ingress.proxy:middlewares",
         # A laptop that is busy with something else is slow, not broken: five seconds would make Serve give up.
