@@ -16,7 +16,8 @@ from pydantic import ValidationError
 from hybrid_api.errors import ApiError, sentence
 from hybrid_api.model import Manifest
 from hybrid_api.prices import PriceList, PriceListError
-from hybrid_api.v1alpha1 import KIND, HybridDiffusion, SecretRef
+from hybrid_api.references import SecretRef
+from hybrid_api.v1alpha1 import KIND, HybridDiffusion
 
 _ENTRY_NAME = re.compile(r"(?!\.\.)(?!\.$)[-._a-zA-Z0-9]{1,253}")
 """What Kubernetes allows; no path separator, nothing that leads out of a folder."""
@@ -75,9 +76,12 @@ class Documents(NamedTuple):
 
 
 def parse(manifest: Manifest) -> HybridDiffusion:
-    """The resource in a manifest; `DocumentError` names the field, what was found and what was expected."""
+    """The resource in a manifest; `DocumentError` names the field, what was found and what was expected.
+
+    A status is passed over: it is the operator's word, never the user's.
+    """
     try:
-        return HybridDiffusion.model_validate(manifest)
+        return HybridDiffusion.model_validate({key: value for key, value in manifest.items() if key != "status"})
     except ValidationError as error:
         raise DocumentError(sentence(error, model=HybridDiffusion)) from error
 
@@ -97,6 +101,8 @@ def load_documents(text: str) -> Documents:
             case "ConfigMap":
                 name = _name(document, number=number)
                 config_maps[name] = _entries(document, "data", where=f"ConfigMap `{name}`")
+            case "PersistentVolumeClaim":
+                pass  # only a cluster has volumes; here engines lie in the user's cache folder
             case kind:
                 raise DocumentError(f"Document {number}: found kind `{kind}`, expected {KIND}, Secret or ConfigMap.")
     if len(resources) != 1:

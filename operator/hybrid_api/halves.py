@@ -4,6 +4,7 @@ A half is the resource's own model with the fields of the other tags taken out, 
 it: what is not in a half is not an attribute of what was read from it, and unknown keys are refused.
 """
 
+from collections.abc import Collection
 from copy import copy
 from functools import cache
 from typing import Any
@@ -12,7 +13,7 @@ from pydantic import BaseModel, create_model
 from pydantic.fields import FieldInfo
 
 from hybrid_api.model import ApiModel
-from hybrid_api.tags import Tag, is_key, leaves, model_in, replace_model, tag_of
+from hybrid_api.tags import Tag, is_key, is_list, leaves, model_in, replace_model, tag_of
 
 
 @cache
@@ -28,6 +29,28 @@ def half_of(model: type[BaseModel], tag: Tag) -> type[BaseModel]:
         elif inner is not None and any(tag_of(leaf) is tag for _, leaf in leaves(inner)):
             fields[name] = _narrowed(field, half_of(inner, tag))
     return create_model(f"{tag}{model.__name__}", __base__=ApiModel, __doc__=model.__doc__, **fields)
+
+
+def stored(resource: BaseModel, *tags: Tag) -> dict[str, Any]:
+    """What the manifest itself says of the leaves of `tags`: nothing that a default filled in."""
+    manifest = resource.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True)
+    return _said(type(resource), manifest, tags=tags)
+
+
+def _said(model: type[BaseModel], manifest: dict[str, Any], *, tags: Collection[Tag]) -> dict[str, Any]:
+    found = {}
+    for name, field in model.model_fields.items():
+        key = field.alias or name
+        value, inner = manifest.get(key), model_in(field.annotation)
+        if value is not None and inner is None and (tag_of(field) in tags or is_key(field)):
+            found[key] = value
+        elif value is not None and inner is not None:
+            found[key] = (
+                [_said(inner, item, tags=tags) for item in value]
+                if is_list(field.annotation)
+                else _said(inner, value, tags=tags)
+            )
+    return {key: value for key, value in found.items() if value != {}}
 
 
 def _narrowed(field: FieldInfo, half: type[BaseModel]) -> tuple[Any, Any]:

@@ -69,6 +69,32 @@ DEFAULT_SIZE_AMONG_SIZES = Rule(
     message="expected `defaults.size` to be one of `limits.sizes`",
 )
 
+_TAKEN = ("engines", "head", "ingress")
+NAME_OF_NO_OTHER_PODS = Rule(
+    cel=f"!(self in {list(_TAKEN)})",
+    message="expected another name than `engines`, `head` and `ingress`, which other pods have",
+)
+
+NO_REPLICAS_BESIDE_AUTOSCALING = Rule(
+    cel="!has(self.replicas) || !has(self.segments[0].workers) || !has(self.segments[0].workers.autoscaling)",
+    message="expected no `replicas` beside the autoscaling of the first segment, which decides itself",
+)
+
+CLAIM_FOR_ITS_TYPE = Rule(
+    cel="(self.type == 'PersistentVolumeClaim') == has(self.persistentVolumeClaim)",
+    message="expected `persistentVolumeClaim` exactly where `type` is `PersistentVolumeClaim`",
+)
+
+REDIS_FOR_ITS_TYPE = Rule(
+    cel="(self.type == 'Redis') == has(self.redis)",
+    message="expected `redis` exactly where `type` is `Redis`",
+)
+
+
+def is_name_of_no_other_pods(name: str) -> bool:
+    """Python form of `NAME_OF_NO_OTHER_PODS`."""
+    return name not in _TAKEN
+
 
 def check_unique(items: Sequence[Hashable]) -> None:
     """Refuse a repetition, as the API server does for lists that are sets or maps."""

@@ -16,8 +16,9 @@ from hybrid_api.errors import ApiError, sentence
 from hybrid_api.halves import half_of
 from hybrid_api.model import Manifest
 from hybrid_api.prices import PriceList
+from hybrid_api.segments import Segment, Workers
 from hybrid_api.tags import Tag
-from hybrid_api.v1alpha1 import HybridDiffusion, Segment, Spec, Workers
+from hybrid_api.v1alpha1 import HybridDiffusion, Spec
 
 IMPORT_PATH = "hybrid_serving.cloud.app:build"
 POLICY_PATH = "hybrid_serving.cloud.autoscale:policy"
@@ -28,6 +29,8 @@ _INGRESS_ONGOING = 1000
 """Open requests an ingress replica holds; it refuses by predicted wait long before."""
 _SURGE_PERCENT = 100
 """Replacements start before old replicas stop. A replica takes a tenth of a logical core, so there is room for them."""
+_KEEP_ALIVE_SECONDS = 20
+"""Less than the 30 s that a replica behind HAProxy goes on after it was told to stop: no connection outlives it."""
 _NUM_CPUS = 0.1
 """Logical cores a replica, for Ray's bookkeeping only: engines set their own threads, whatever Ray derives from it."""
 
@@ -91,10 +94,14 @@ def render(
     name: str | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
+    on_cluster: bool = False,
 ) -> dict[str, Any]:
-    """The Ray Serve document for `hd`; `name` names the application, by default like the resource."""
-    user_config = tunable_half(hd, prices=prices)
-    deployments = [_ingress(hd, user_config), *(_denoiser(segment, user_config) for segment in hd.spec.segments)]
+    """The Ray Serve document for `hd`; `name` names the application, by default like the resource.
+
+    On a cluster each replica takes one unit of a custom resource that only the pods of its part offer, one a pod: one
+    replica is one pod, and the ingress never lands on an accelerator.
+    """
+    deployments = _deployments(hd, tunable_half(hd, prices=prices))
     application = {
         "name": name or hd.metadata.name,
         "route_prefix": "/",
@@ -103,11 +110,40 @@ def render(
         "autoscaling_policy": {"policy_function": POLICY_PATH},
         "deployments": deployments,
     }
-    return {
+    document = {
         "proxy_location": "EveryNode",
         "http_options": {"host": host, "port": port},
         "applications": [application],
     }
+    return _for_a_cluster(document) if on_cluster else document
+
+
+def _for_a_cluster(document: dict[str, Any]) -> dict[str, Any]:
+    """Bind replicas to pods, and speak to those who collect logs."""
+    for deployment in document["applications"][0]["deployments"]:
+        deployment["ray_actor_options"]["resources"] = {resource_of(deployment["name"]): 1}
+    document["http_options"]["keep_alive_timeout_s"] = _KEEP_ALIVE_SECONDS
+    return {**document, "logging_config": {"encoding": "JSON"}}
+
+
+def resource_of(deployment: str) -> str:
+    """The custom resource that a replica of `deployment` takes and its pods offer."""
+    return f"hybrid-{deployment.lower()}"
+
+
+def _deployments(hd: HybridDiffusion, user_config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    first, *others = hd.spec.segments
+    return [
+        _ingress(hd, user_config),
+        _denoiser(first, user_config, workers=_workers_of_the_first(hd)),
+        *(_denoiser(segment, user_config, workers=segment.workers) for segment in others),
+    ]
+
+
+def _workers_of_the_first(hd: HybridDiffusion) -> Workers:
+    """Those of the first segment, with the number that `kubectl scale` set; 0 is a stop, which is not Serve's."""
+    replicas, workers = hd.spec.replicas, hd.spec.segments[0].workers
+    return workers if replicas is None else workers.model_copy(update={"replicas": max(1, replicas)})
 
 
 def _project(hd: HybridDiffusion, tag: Tag) -> dict[str, Any]:
@@ -135,11 +171,11 @@ def _ingress(hd: HybridDiffusion, user_config: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _denoiser(segment: Segment, user_config: Mapping[str, Any]) -> dict[str, Any]:
+def _denoiser(segment: Segment, user_config: Mapping[str, Any], *, workers: Workers) -> dict[str, Any]:
     return {
         "name": segment.name,
         "max_ongoing_requests": _ongoing(segment),
-        "autoscaling_config": _scaling(segment.workers),
+        "autoscaling_config": _scaling(workers),
         "graceful_shutdown_timeout_s": 30.0,
         **_common(user_config),
     }

@@ -16,13 +16,17 @@ Schema = dict[str, Any]
 _COPIED = frozenset(
     {"type", "format", "pattern", "enum", "required"}
     | {"minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"}
+    | {"maxProperties"}
 )
 _HANDLED_ELSEWHERE = frozenset({"title", "description", "default", "$defs", SCHEMA_KEY})
 _EFFECT: Mapping[str | None, str] = {
     Tag.FIXED: " A change is a new revision: workers start anew.",
     Tag.TUNABLE: " A change is applied in place.",
     Tag.BOUNDS: " A change is applied in place: workers come or go.",
+    Tag.PODS: " A change is a new revision: pods start anew.",
+    Tag.CLUSTER: " A change is applied in place.",
 }
+_WITHOUT_DEFAULTS = frozenset({Tag.FIXED, Tag.PODS})
 
 
 class UnsupportedSchemaError(TypeError):
@@ -53,14 +57,14 @@ def _keyword(key: str, value: Any, *, definitions: Mapping[str, Schema], path: s
                     name: _convert(each, definitions=definitions, path=f"{path}.{name}") for name, each in value.items()
                 }
             }
-        case "items":
-            return {key: _convert(value, definitions=definitions, path=f"{path}[]")}
         case "const":
             return {"enum": [value]}
         case "exclusiveMinimum":
             return {"minimum": value, "exclusiveMinimum": True}
         case "additionalProperties" if value is False:
             return {}  # beside `properties` the API server refuses unknown fields by itself, and forbids the pair
+        case "items" | "additionalProperties":
+            return {key: _convert(value, definitions=definitions, path=f"{path}[]")}
         case _ if key in _COPIED or key.startswith("x-kubernetes-"):
             return {key: deepcopy(value)}
     raise UnsupportedSchemaError(f"`{path}`: found the keyword `{key}`, expected one that a structural schema knows.")
@@ -90,7 +94,7 @@ def _only_option(schema: Schema, *, path: str) -> Schema:
 def _default(schema: Schema, *, converted: Schema) -> Schema:
     """`{"default": …}` where the API server shall fill it in, else nothing."""
     default = schema.get("default")
-    if default is None or schema.get(SCHEMA_KEY) == Tag.FIXED:
+    if default is None or schema.get(SCHEMA_KEY) in _WITHOUT_DEFAULTS:
         return {}
     if "properties" not in converted:
         return {"default": default}
@@ -106,7 +110,7 @@ def _stated(default: Mapping[str, Any], *, properties: Mapping[str, Schema]) -> 
         for name, value in default.items()
         if value is not None
         and value != properties[name].get("default")
-        and properties[name].get(SCHEMA_KEY) != Tag.FIXED
+        and properties[name].get(SCHEMA_KEY) not in _WITHOUT_DEFAULTS
     }
 
 

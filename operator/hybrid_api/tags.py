@@ -29,6 +29,10 @@ class Tag(StrEnum):
     """Into every deployment's `user_config`: applied in place by `reconfigure`."""
     BOUNDS = "Bounds"
     """Into `autoscaling_config`: replicas come or go, none restarts."""
+    PODS = "Pods"
+    """Into the Ray cluster's pods: a change is a new revision. Nothing to the application."""
+    CLUSTER = "Cluster"
+    """Acts on the objects around the pods: applied in place, nothing restarts."""
 
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         """Leave the tag in the JSON schema for the structural schema to read."""
@@ -58,6 +62,11 @@ def model_in(annotation: Any) -> type[BaseModel] | None:
     if isinstance(annotation, type) and get_origin(annotation) is None:
         return annotation if issubclass(annotation, BaseModel) else None
     return next((found for part in get_args(annotation) if (found := model_in(part))), None)
+
+
+def is_list(annotation: Any) -> bool:
+    """Whether it is `tuple[…]` or `tuple[…] | None`."""
+    return get_origin(annotation) is tuple or any(is_list(part) for part in get_args(annotation) if get_origin(part))
 
 
 def replace_model(annotation: Any, model: type[BaseModel]) -> Any:

@@ -4,231 +4,32 @@ Text beneath a field is its documentation for users (`kubectl explain`). Every l
 change of it does. No I/O here, and no knowledge of Ray, Kubernetes clients or engines.
 """
 
-from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from hybrid_api import rules
 from hybrid_api.model import ApiModel, with_rules
-from hybrid_api.scalars import (
-    Bytes,
-    Duration,
-    GuidanceScale,
-    PictureSize,
-    PositiveDuration,
-    Share,
-    Size,
-    StepShare,
-    parse_bytes,
-    parse_duration,
+from hybrid_api.placement import (
+    EngineCache,
+    IngressService,
+    KubeRay,
+    NetworkPolicy,
+    PodMonitor,
+    Rollout,
+    Store,
 )
-from hybrid_api.tags import KEY, Tag
+from hybrid_api.pod_template import PodTemplate
+from hybrid_api.references import ConfigMapRef, SecretRef
+from hybrid_api.requests import Requests
+from hybrid_api.scalars import PositiveDuration, parse_duration
+from hybrid_api.segments import Segment
+from hybrid_api.tags import Tag
 
 GROUP = "hybriddiffusion.io"
 VERSION = "v1alpha1"
 KIND = "HybridDiffusion"
 API_VERSION = f"{GROUP}/{VERSION}"
-
-Sampler = Literal["dpmpp-2m", "ddim", "euler", "euler-a", "lcm"]
-Place = Literal["Cloud", "Edge"]
-Backend = Literal["Auto", "OpenVINO", "Eager"]
-Precision = Literal["Auto", "F32", "BF16"]
-BatchSize = Annotated[int, Field(strict=True, ge=1, le=256)]
-
-
-class SecretRef(ApiModel):
-    """A Secret in the resource's own namespace."""
-
-    name: Annotated[str, Tag.FIXED, Field(min_length=1, max_length=253)]
-    """Name of the Secret. Its entries are mounted as files and read again when they change."""
-
-
-class ConfigMapRef(ApiModel):
-    """A ConfigMap in the resource's own namespace."""
-
-    name: Annotated[str, Tag.TUNABLE, Field(min_length=1, max_length=253)]
-    """Name of the ConfigMap."""
-
-
-class Model(ApiModel):
-    """Where a network's weights come from."""
-
-    uri: Annotated[str, Tag.FIXED, Field(pattern=r"^(builtin|file)://[^\s]+$", max_length=512)]
-    """`builtin://shapes/large` ships with the project; `file:///models/pair/large` is a diffusers folder in a pair's
-    folder. The first segment's model supplies text encoder, decoder, tokenizer, preview map and quality curve."""
-
-
-class Steps(ApiModel):
-    """How many of a request's own steps a segment runs: a pinned `value`, or a range to choose from per request."""
-
-    model_config = ConfigDict(json_schema_extra=with_rules(rules.VALUE_OR_RANGE, rules.RANGE_OF_ONE_UNIT))
-
-    value: Annotated[StepShare | None, Tag.TUNABLE] = None
-    """A share of the request's steps (`40%`) or a number of them (`10`)."""
-    min: Annotated[StepShare | None, Tag.TUNABLE] = None
-    """The fewest steps, as a share or a number. Needs `max`."""
-    max: Annotated[StepShare | None, Tag.TUNABLE] = None
-    """The most steps, as a share or a number like `min`."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        rules.VALUE_OR_RANGE.check(rules.is_value_or_range(self.value, self.min, self.max))
-        rules.RANGE_OF_ONE_UNIT.check(rules.is_range(self.min, self.max))
-        return self
-
-    @property
-    def upper(self) -> Share:
-        """The most that this segment may run."""
-        return self.value or self.max or Share(number=0)
-
-
-class Engine(ApiModel):
-    """How the segment's networks are compiled and called. All of it is in the engine's key: a change compiles anew."""
-
-    backend: Annotated[Backend, Tag.FIXED] = "Auto"
-    """`OpenVINO`, or `Eager` for torch as it is; `Auto` takes OpenVINO on x86 processors."""
-    precision: Annotated[Precision, Tag.FIXED] = "Auto"
-    """`F32` or `BF16`; `Auto` is `F32` on processors."""
-    batch_sizes: Annotated[
-        tuple[BatchSize, ...],
-        Tag.FIXED,
-        Field(min_length=1, max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
-    ] = (1, 2, 4, 8, 16)
-    """Rows that one call can take; each is compiled and measured. A guided request has two rows a step."""
-    threads: Annotated[int, Tag.FIXED, Field(strict=True, ge=1, le=256)] = 2
-    """Threads of one engine. Results are bit-equal only between equal thread counts, so the host never decides."""
-
-    @field_validator("batch_sizes")
-    @classmethod
-    def _check(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
-        rules.check_unique(sizes)
-        return tuple(sorted(sizes))
-
-
-class Autoscaling(ApiModel):
-    """Workers follow the work: outstanding rows times the engine's measured time a row."""
-
-    model_config = ConfigDict(json_schema_extra=with_rules(rules.MIN_UP_TO_MAX_REPLICAS))
-
-    min_replicas: Annotated[int, Tag.BOUNDS, Field(strict=True, ge=0, le=1000)] = 1
-    """The fewest workers; 0 lets the segment stop when nothing waits, and the next request wakes it."""
-    max_replicas: Annotated[int, Tag.BOUNDS, Field(strict=True, ge=1, le=1000)]
-    """The most workers."""
-    target_queue_time: Annotated[PositiveDuration, Tag.TUNABLE] = parse_duration("1s")
-    """How long the work waiting for one worker may take; more work brings more workers."""
-    scale_down_delay: Annotated[Duration, Tag.BOUNDS] = parse_duration("5m")
-    """How long fewer workers must suffice before one is taken away."""
-    scale_to_zero_delay: Annotated[Duration, Tag.BOUNDS] = parse_duration("15m")
-    """How long nothing may wait before the last worker is taken away."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        rules.MIN_UP_TO_MAX_REPLICAS.check(self.min_replicas <= self.max_replicas)
-        return self
-
-
-class Workers(ApiModel):
-    """How many replicas denoise for a segment: a fixed number, or bounds to scale between."""
-
-    model_config = ConfigDict(json_schema_extra=with_rules(rules.REPLICAS_OR_AUTOSCALING))
-
-    replicas: Annotated[int | None, Tag.BOUNDS, Field(strict=True, ge=1, le=1000)] = None
-    """A fixed number of workers."""
-    autoscaling: Autoscaling | None = None
-    """Bounds and target of scaling."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        rules.REPLICAS_OR_AUTOSCALING.check((self.replicas is None) != (self.autoscaling is None))
-        return self
-
-    @property
-    def fewest(self) -> int:
-        """The lower bound; a fixed number is its own bound."""
-        return self.autoscaling.min_replicas if self.autoscaling else self.replicas or 1
-
-    @property
-    def most(self) -> int:
-        """The upper bound; a fixed number is its own bound."""
-        return self.autoscaling.max_replicas if self.autoscaling else self.replicas or 1
-
-
-class Segment(ApiModel):
-    """A stretch of the denoising trajectory with its own network."""
-
-    name: Annotated[str, Tag.FIXED, KEY, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=20)]
-    """Unique within the resource; names the segment's workers, metrics and log lines."""
-    runs_on: Annotated[Place, Tag.FIXED]
-    """`Cloud`, or `Edge`: on the user's device, with this segment's workers as the fallback in the cloud."""
-    model: Model
-    """The network and where its weights come from."""
-    steps: Steps | None = None
-    """The steps this segment runs. The last segment runs what is left and has none."""
-    engine: Engine = Engine()
-    """How its networks are compiled and called."""
-    workers: Workers = Workers(replicas=1)
-    """How many replicas denoise for it."""
-
-
-class Defaults(ApiModel):
-    """What a request gets that does not say otherwise."""
-
-    sampler: Annotated[Sampler, Tag.TUNABLE] = "dpmpp-2m"
-    """The sampler, by its name in the HTTP API."""
-    steps: Annotated[int, Tag.TUNABLE, Field(strict=True, ge=1, le=1000)] = 25
-    """Denoising steps over all segments."""
-    guidance_scale: Annotated[GuidanceScale, Tag.TUNABLE] = Decimal("5.0")
-    """Strength of classifier-free guidance, a decimal string. `"1.0"` is unguided and costs half."""
-    size: Annotated[PictureSize | None, Tag.TUNABLE] = None
-    """Width x height in pixels; absent, the first of `limits.sizes`."""
-    deadline: Annotated[PositiveDuration, Tag.TUNABLE] = parse_duration("60s")
-    """Time from arrival to answer. Work that cannot meet it gives way to work that can."""
-
-
-class Limits(ApiModel):
-    """What a request may ask for. More is refused, naming the field."""
-
-    steps: Annotated[int, Tag.TUNABLE, Field(strict=True, ge=1, le=1000)] = 100
-    """The most denoising steps."""
-    images: Annotated[int, Tag.TUNABLE, Field(strict=True, ge=1, le=64)] = 4
-    """The most images of one request."""
-    sizes: Annotated[
-        tuple[PictureSize, ...],
-        Tag.FIXED,
-        Field(min_length=1, max_length=16, json_schema_extra={"x-kubernetes-list-type": "set"}),
-    ]
-    """Sizes that can be asked for, each as width x height in pixels. An engine is compiled for each."""
-    queue_time: Annotated[PositiveDuration, Tag.TUNABLE] = parse_duration("30s")
-    """The longest predicted wait before a request is refused with 429 and told when to come back."""
-    body_size: Annotated[Bytes, Tag.TUNABLE] = parse_bytes("1Mi")
-    """The largest request body. Handoffs that a device sends back count too."""
-
-    @field_validator("sizes")
-    @classmethod
-    def _check(cls, sizes: tuple[Size, ...]) -> tuple[Size, ...]:
-        rules.check_unique(sizes)
-        return sizes
-
-
-class Requests(ApiModel):
-    """Defaults and limits of requests."""
-
-    model_config = ConfigDict(
-        json_schema_extra=with_rules(rules.DEFAULT_STEPS_WITHIN_LIMIT, rules.DEFAULT_SIZE_AMONG_SIZES)
-    )
-
-    defaults: Defaults = Defaults()
-    """What a request gets that does not say otherwise."""
-    limits: Limits
-    """What a request may ask for."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        size: Size | None = self.defaults.size
-        rules.DEFAULT_STEPS_WITHIN_LIMIT.check(self.defaults.steps <= self.limits.steps)
-        rules.DEFAULT_SIZE_AMONG_SIZES.check(size is None or size in self.limits.sizes)
-        return self
 
 
 class Ingress(ApiModel):
@@ -238,6 +39,10 @@ class Ingress(ApiModel):
     """How many ingress replicas answer."""
     api_keys_secret_ref: SecretRef | None = None
     """A Secret with one API key an entry; the entry's name is the tenant. Absent, no key is asked for."""
+    service: IngressService = IngressService()
+    """How the Service in front of the ingress is reached."""
+    pod_template: Annotated[PodTemplate | None, Tag.PODS] = None
+    """Merged into the ingress's pods; its container is named `ray`."""
 
 
 class Handoff(ApiModel):
@@ -265,6 +70,13 @@ class Cost(ApiModel):
 class Spec(ApiModel):
     """What to serve, on what, to whom, at what price."""
 
+    model_config = ConfigDict(json_schema_extra=with_rules(rules.NO_REPLICAS_BESIDE_AUTOSCALING))
+
+    suspend: Annotated[bool, Tag.CLUSTER, Field(strict=True)] = False
+    """Stop everything that runs and keep Service, keys and engine cache; set it back to go on."""
+    replicas: Annotated[int | None, Tag.BOUNDS, Field(strict=True, ge=0, le=1000)] = None
+    """Workers of the first segment, instead of its own `workers.replicas`: what `kubectl scale` sets. 0 stops
+    everything, as `suspend` does. Refused beside the first segment's autoscaling."""
     segments: Annotated[
         tuple[Segment, ...],
         Field(
@@ -288,6 +100,18 @@ class Spec(ApiModel):
     """Handing trajectories over to devices."""
     cost: Cost | None = None
     """Prices. Absent, engine time is booked but not priced."""
+    store: Store | None = None
+    """Outside memory for what must survive the head of the Ray cluster. Absent, there is none."""
+    engine_cache: EngineCache | None = None
+    """Where compiled engines are kept. Absent, every pod compiles its own when it starts."""
+    rollout: Rollout = Rollout()
+    """How a change that needs new pods is brought in."""
+    network_policy: NetworkPolicy = NetworkPolicy()
+    """Who may reach the pods."""
+    pod_monitor: PodMonitor = PodMonitor()
+    """Scraping by the Prometheus operator, where it is installed."""
+    kube_ray: KubeRay | None = None
+    """The Ray cluster beneath. Absent, the operator's defaults."""
 
     @field_validator("segments")
     @classmethod
@@ -302,14 +126,34 @@ class Spec(ApiModel):
         rules.SHARES_UP_TO_ALL.check(sum(each.upper.percent or 0 for each in steps if each) <= 100)
         return segments
 
+    @model_validator(mode="after")
+    def _check_replicas(self) -> Self:
+        rules.NO_REPLICAS_BESIDE_AUTOSCALING.check(
+            self.replicas is None or self.segments[0].workers.autoscaling is None
+        )
+        return self
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing shall run."""
+        return self.suspend or self.replicas == 0
+
 
 class Metadata(ApiModel):
     """The part of Kubernetes' object metadata that acts here."""
 
     model_config = ConfigDict(extra="ignore")
 
-    name: Annotated[str, Tag.FIXED, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=38)]
-    """Names the application, and the model in the HTTP API."""
+    name: Annotated[str, Tag.FIXED, Field(pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?$", max_length=38)]
+    """Names the application, the model in the HTTP API, and the Service, whose name must begin with a letter."""
+    namespace: Annotated[str, Tag.CLUSTER] = "default"
+    """Where the object lives."""
+    uid: Annotated[str, Tag.CLUSTER] = ""
+    """Names this object for ever, also after another one took its name."""
+    generation: Annotated[int, Tag.CLUSTER] = 0
+    """Counts changes of the spec."""
+    annotations: Annotated[dict[str, str] | None, Tag.CLUSTER] = None
+    """Notes of other programs."""
 
 
 class HybridDiffusion(ApiModel):

@@ -8,7 +8,7 @@ import importlib
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
-from hybrid_api import documents, serve_config
+from hybrid_api import documents, frames, halves, serve_config
 from hybrid_api.prices import PriceList
 from hybrid_api.tags import Tag, leaves, tag_of
 from hybrid_api.v1alpha1 import HybridDiffusion
+from hybrid_operator import manifests
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Ray declares its own models in a way that pydantic deprecates
@@ -30,6 +31,11 @@ with warnings.catch_warnings():
 _SAMPLES = Path(__file__).parents[2] / "e2e" / "samples"
 
 Document = dict[str, Any]
+
+_REDIS = {"type": "Redis", "redis": {"address": "redis:6379"}}
+_WITH_PASSWORD = {"address": "redis:6379", "passwordSecretRef": {"name": "redis", "key": "password"}}
+_VOLUME = {"type": "PersistentVolumeClaim", "persistentVolumeClaim": {"claimName": "engines"}}
+_TEMPLATE = {"spec": {"nodeSelector": {"pool": "gpu"}}}
 
 CHANGES: Mapping[str, Mapping[str, Any]] = {
     "metadata.name": {"metadata.name": "other"},
@@ -70,8 +76,55 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "spec.handoff.signingKeySecretRef.name": {"spec.handoff.signingKeySecretRef.name": "others"},
     "spec.cost.currency": {"spec.cost.currency": "EUR"},
     "spec.cost.priceListRef.name": {"spec.cost.priceListRef.name": "others"},
+    "metadata.namespace": {"metadata.namespace": "other"},
+    "metadata.uid": {"metadata.uid": "other"},
+    "metadata.generation": {"metadata.generation": 7},
+    "metadata.annotations": {"metadata.annotations": {"a": "b"}},
+    "spec.suspend": {"spec.suspend": True},
+    "spec.replicas": {"spec.replicas": 4},
+    "spec.segments[].workers.podTemplate": {"spec.segments[1].workers.podTemplate": _TEMPLATE},
+    "spec.ingress.podTemplate": {"spec.ingress.podTemplate": _TEMPLATE},
+    "spec.ingress.service.type": {"spec.ingress.service": {"type": "NodePort"}},
+    "spec.store.type": {"spec.store": {"type": "None"}},
+    "spec.store.redis.address": {"spec.store": {"type": "Redis", "redis": {"address": "other:6379"}}},
+    "spec.store.redis.passwordSecretRef.name": {
+        "spec.store": {"type": "Redis", "redis": {**_WITH_PASSWORD, "passwordSecretRef": {"name": "a", "key": "b"}}}
+    },
+    "spec.store.redis.passwordSecretRef.key": {
+        "spec.store": {"type": "Redis", "redis": {**_WITH_PASSWORD, "passwordSecretRef": {"name": "redis", "key": "b"}}}
+    },
+    "spec.engineCache.type": {"spec.engineCache": {"type": "Ephemeral"}},
+    "spec.engineCache.persistentVolumeClaim.claimName": {
+        "spec.engineCache": {"type": "PersistentVolumeClaim", "persistentVolumeClaim": {"claimName": "others"}}
+    },
+    "spec.rollout.progressDeadline": {"spec.rollout": {"progressDeadline": "90s"}},
+    "spec.rollout.drainTime": {"spec.rollout": {"drainTime": "90s"}},
+    "spec.rollout.onFailure": {"spec.rollout": {"onFailure": "Hold"}},
+    "spec.networkPolicy.enabled": {"spec.networkPolicy": {"enabled": False}},
+    "spec.podMonitor.enabled": {"spec.podMonitor": {"enabled": False}},
+    "spec.podMonitor.labels": {"spec.podMonitor": {"labels": {"release": "prometheus"}}},
+    "spec.kubeRay.image": {"spec.kubeRay": {"image": "registry.example/serving:1"}},
+    "spec.kubeRay.rayVersion": {"spec.kubeRay": {"rayVersion": "2.60.1"}},
+    "spec.kubeRay.podTemplate": {"spec.kubeRay": {"podTemplate": _TEMPLATE}},
+    "spec.kubeRay.head.podTemplate": {"spec.kubeRay": {"head": {"podTemplate": _TEMPLATE}}},
 }
 """One change a leaf, applied to a resource of three segments: autoscaled, fixed with a range, and the last."""
+
+BASES: Mapping[str, Mapping[str, Any]] = {
+    "spec.replicas": {"spec.segments[0].workers": {"replicas": 1}},
+    "spec.store.type": {"spec.store": _REDIS},
+    "spec.store.redis.address": {"spec.store": _REDIS},
+    "spec.store.redis.passwordSecretRef.name": {"spec.store": {"type": "Redis", "redis": _WITH_PASSWORD}},
+    "spec.store.redis.passwordSecretRef.key": {"spec.store": {"type": "Redis", "redis": _WITH_PASSWORD}},
+    "spec.engineCache.type": {"spec.engineCache": _VOLUME},
+    "spec.engineCache.persistentVolumeClaim.claimName": {"spec.engineCache": _VOLUME},
+}
+"""What must be so before a leaf can be changed at all."""
+
+
+def before_and_after(path: str) -> tuple[HybridDiffusion, HybridDiffusion]:
+    base = BASES.get(path, {})
+    return a_resource(base), a_resource({**base, **CHANGES[path]})
 
 
 def a_resource(changes: Mapping[str, Any] | None = None) -> HybridDiffusion:
@@ -113,7 +166,7 @@ def test_every_leaf_has_a_change() -> None:
 @pytest.mark.parametrize("path", CHANGES)
 def test_a_changed_leaf_acts_as_its_tag_says(path: str) -> None:
     tag = tag_of(dict(leaves(HybridDiffusion))[path])
-    before, after = (parts(serve_config.render(a_resource(changes))) for changes in (None, CHANGES[path]))
+    before, after = (parts(serve_config.render(resource)) for resource in before_and_after(path))
     fixed, tunable, bounds, restart = (was != now for was, now in zip(before, after, strict=True))
     assert fixed == restart == (tag is Tag.FIXED)
     assert bounds == (tag is Tag.BOUNDS)
@@ -123,8 +176,82 @@ def test_a_changed_leaf_acts_as_its_tag_says(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", CHANGES)
+def test_a_changed_leaf_makes_a_new_revision_exactly_where_its_tag_says_so(path: str) -> None:
+    tag = tag_of(dict(leaves(HybridDiffusion))[path])
+    before, after = (halves.stored(resource, Tag.FIXED, Tag.PODS) for resource in before_and_after(path))
+    assert (before != after) == (tag in {Tag.FIXED, Tag.PODS})
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_a_changed_leaf_reaches_the_pods_exactly_where_its_tag_says_so(path: str) -> None:
+    """What a revision keeps must not depend on what is applied in place, or it could not be."""
+    is_kept = tag_of(dict(leaves(HybridDiffusion))[path]) in {Tag.FIXED, Tag.PODS}
+    before, after = before_and_after(path)
+    assert (manifests.revision_of(before) != manifests.revision_of(after)) == is_kept
+    assert (rendered(before) != rendered(after)) == is_kept
+
+
+def rendered(resource: HybridDiffusion) -> str:
+    """What a revision keeps, but for its name."""
+    rendering = manifests.rendering(resource, defaults=manifests.Defaults(image="registry.example/serving:0"))
+    return json.dumps(rendering).replace(manifests.revision_of(resource), "")
+
+
+@pytest.mark.parametrize(
+    ("path", "make"),
+    [
+        ("spec.ingress.service.type", lambda resource: manifests.service(resource, revision="0a1b2c3d")),
+        ("spec.ingress.replicas", manifests.disruption_budget),
+        ("spec.networkPolicy.enabled", manifests.network_policy),
+        ("spec.podMonitor.enabled", manifests.pod_monitor),
+        ("spec.podMonitor.labels", manifests.pod_monitor),
+    ],
+)
+def test_a_changed_leaf_reaches_the_objects_around(path: str, make: Callable[[HybridDiffusion], Any]) -> None:
+    before, after = before_and_after(path)
+    assert make(before) != make(after)
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_within_a_frame_nothing_makes_ray_start_replicas_anew(path: str) -> None:
+    before, after = (serve_config.render(resource, on_cluster=True) for resource in before_and_after(path))
+    frame = frames.of(before)
+    assert (frames.of(after) != frame) == (tag_of(dict(leaves(HybridDiffusion))[path]) is Tag.FIXED)
+    if frames.is_made_for(after, frame=frame):
+        assert parts(frames.put(after, frame=frame))[3] == parts(before)[3]
+
+
+def test_a_default_that_is_written_out_is_another_revision_and_one_that_is_not_stored_is_none() -> None:
+    written = a_resource({"spec.segments[0].engine": {"threads": 2}})
+    silent = a_resource({"spec.segments[0].engine": {}})
+    assert serve_config.fixed_half(written) == serve_config.fixed_half(silent)
+    assert "engine" not in halves.stored(silent, Tag.FIXED)["spec"]["segments"][0]
+    assert halves.stored(written, Tag.FIXED)["spec"]["segments"][0]["engine"] == {"threads": 2}
+
+
+def test_on_a_cluster_each_replica_takes_the_resource_of_its_part() -> None:
+    (application,) = serve_config.render(a_resource(), on_cluster=True)["applications"]
+    taken = {each["name"]: each["ray_actor_options"]["resources"] for each in application["deployments"]}
+    assert taken == {
+        "Ingress": {"hybrid-ingress": 1},
+        "large": {"hybrid-large": 1},
+        "middle": {"hybrid-middle": 1},
+        "small": {"hybrid-small": 1},
+    }
+
+
+@pytest.mark.parametrize(("replicas", "workers"), [(None, 1), (4, 4), (0, 1)])
+def test_the_scale_path_sets_the_workers_of_the_first_segment(replicas: int | None, workers: int) -> None:
+    changes = {"spec.segments[0].workers": {"replicas": 1}} | ({} if replicas is None else {"spec.replicas": replicas})
+    (application,) = serve_config.render(a_resource(changes))["applications"]
+    scaling = next(each for each in application["deployments"] if each["name"] == "large")["autoscaling_config"]
+    assert (scaling["min_replicas"], scaling["max_replicas"]) == (workers, workers)
+    assert a_resource(changes).spec.is_stopped == (replicas == 0)
+
+
+@pytest.mark.parametrize("path", CHANGES)
 def test_what_was_written_is_what_is_read(path: str) -> None:
-    resource = a_resource(CHANGES[path])
+    _, resource = before_and_after(path)
     args, (user_config, *_), *_ = parts(serve_config.render(resource))
     read = {
         Tag.FIXED: {"metadata": {"name": serve_config.read_fixed(args).name}}
@@ -164,9 +291,7 @@ def test_a_changed_price_is_applied_in_place() -> None:
 @pytest.mark.parametrize("path", sorted(_SAMPLES.glob("*.yaml")), ids=lambda path: path.name)
 def test_every_sample_validates_and_renders_only_what_ray_knows(path: Path) -> None:
     found = documents.load_documents(path.read_text())
-    document = serve_config.render(found.resource, prices=found.prices())
-    assert found.api_keys()
-    assert found.signing_keys()
+    document = serve_config.render(found.resource, prices=found.prices(), on_cluster=True)
     assert _unknown(document, ServeDeploySchema, path="") == []
     assert json.loads(json.dumps(document)) == document
     with warnings.catch_warnings():
@@ -175,6 +300,13 @@ def test_every_sample_validates_and_renders_only_what_ray_knows(path: Path) -> N
         for deployment in application.deployments:
             AutoscalingConfig.model_validate(deployment.autoscaling_config)
     assert [each.name for each in application.deployments] == ["Ingress", "large", "small"]
+
+
+def test_the_first_sample_needs_nothing_else() -> None:
+    found = documents.load_documents((_SAMPLES / "shapes.yaml").read_text())
+    assert found.api_keys()
+    assert found.signing_keys()
+    assert found.prices()
 
 
 _FREE = {"args", "user_config"}

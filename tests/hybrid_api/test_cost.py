@@ -163,7 +163,10 @@ CONSISTENCY = {"steps": 8, "large": Decimal("1.3575")}
 def test_reductions_as_published(
     work: dict[str, object], split: int, without_decoding: str, with_decoding: str
 ) -> None:
-    """Hybrid SD in tera-FLOPs, from its authors' constants. (k = 20 is 30.2496, elsewhere rounded up to 30.3.)"""
+    """Hybrid SD in tera-FLOPs, from its authors' constants.
+
+    k = 20 is 30.2496. Elsewhere it is printed as 30.3, which is what comes out of 27.11 / 38.87, both rounded before.
+    """
     printed = [
         f"{100 * Work(**work, decode=decode).reduction(split):.{digits}f}"  # type: ignore[arg-type]  # one dict for brevity
         for decode, digits in ((Decimal(0), 0), (Decimal("4.98"), 1))

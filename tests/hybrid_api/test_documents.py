@@ -39,6 +39,13 @@ def test_everything_a_file_holds() -> None:
     assert prices.currency == "USD"
 
 
+def test_what_only_a_cluster_has_is_passed_over() -> None:
+    claim = {"kind": "PersistentVolumeClaim", "metadata": {"name": "engines"}}
+    status = {"status": {"url": "http://shapes.default.svc:8000"}}
+    found = documents.load_documents(text(RESOURCE | status, claim))
+    assert found == documents.load_documents(text(RESOURCE))
+
+
 def test_a_resource_without_references_needs_no_other_document() -> None:
     bare = RESOURCE | {"spec": {key: RESOURCE["spec"][key] for key in ("segments", "requests")}}
     found = documents.load_documents(text(bare))

@@ -99,3 +99,16 @@ def test_the_application_is_named_and_bound_as_asked() -> None:
     document = serve_config.render(a_resource(), name="shapes-1a2b3c4d", host="0.0.0.0", port=9000)
     assert document["applications"][0]["name"] == "shapes-1a2b3c4d"
     assert document["http_options"] == {"host": "0.0.0.0", "port": 9000}
+
+
+def test_on_one_machine_replicas_need_no_pods_of_their_own() -> None:
+    document = serve_config.render(a_resource())
+    assert document.keys() == {"proxy_location", "http_options", "applications"}
+    assert document["http_options"] == {"host": "127.0.0.1", "port": 8000}
+    assert all(each["ray_actor_options"] == {"num_cpus": 0.1} for each in deployments(document).values())
+
+
+def test_on_a_cluster_no_idle_connection_outlives_a_replica_that_stops() -> None:
+    document = serve_config.render(a_resource(), host="0.0.0.0", on_cluster=True)
+    assert document["http_options"]["keep_alive_timeout_s"] < 30
+    assert document["logging_config"] == {"encoding": "JSON"}

@@ -5,7 +5,7 @@ from typing import Annotated
 import pytest
 from pydantic import ValidationError
 
-from hybrid_api.halves import half_of
+from hybrid_api.halves import half_of, stored
 from hybrid_api.model import ApiModel
 from hybrid_api.tags import KEY, Tag, leaves, model_in, replace_model, tag_of
 from hybrid_api.v1alpha1 import HybridDiffusion, Segment
@@ -72,3 +72,21 @@ def test_a_half_of_one_tag_is_the_model_itself() -> None:
     engine = model_in(Segment.model_fields["engine"].annotation)
     assert engine is not None
     assert half_of(engine, Tag.FIXED) is engine
+
+
+def test_what_a_default_filled_in_is_not_stored() -> None:
+    assert stored(Whole(parts=(Part(name="a", many=4),)), Tag.FIXED, Tag.TUNABLE) == {"parts": [{"name": "a"}]}
+
+
+def test_what_is_written_out_is_stored_even_if_it_is_the_default() -> None:
+    whole = Whole(parts=(Part(name="a", slow=1, quick=7),), extra=Part(name="b"))
+    assert stored(whole, Tag.FIXED) == {"parts": [{"name": "a", "slow": 1}], "extra": {"name": "b"}}
+
+
+def test_an_object_that_says_nothing_is_not_stored() -> None:
+    class Silent(ApiModel):
+        part: Part | None = None
+        quiet: Whole = Whole(parts=())
+
+    assert stored(Silent.model_validate({"quiet": {"parts": []}}), Tag.TUNABLE) == {"quiet": {"parts": []}}
+    assert stored(Silent(), Tag.TUNABLE) == {}
