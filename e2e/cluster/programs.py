@@ -1,4 +1,4 @@
-"""The programs of a control plane: found where the environment says, else built from Go modules and kept in a cache.
+"""Programs of `catalogue`: found where the environment says, else built from Go modules and kept in a cache.
 
 `TEST_ASSET_<NAME>` and `KUBEBUILDER_ASSETS` win, as everywhere in the Kubernetes world. Nothing is downloaded but Go
 modules, nothing is written into the repository.
@@ -10,41 +10,19 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
+from e2e.cluster.catalogue import CONTROL_PLANE, PROGRAMS, Program
+
 _MODULES = Path(__file__).parent / "binaries"
-_KUBERNETES = "v1.34.4"
-_STAMP = "k8s.io/component-base/version"
+_ENVTEST = (*CONTROL_PLANE, "kubectl")
+"""What a folder named by `KUBEBUILDER_ASSETS` holds by convention; other programs may lie there or not."""
 
 
 class ProgramMissingError(RuntimeError):
     """Neither a program nor the means to build it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """One program and how it is built. Each needs its own versions of shared modules, hence its own go.mod."""
-
-    module: str
-    """Folder of its go.mod."""
-    package: str
-    version: str
-    stamp: Mapping[str, str]
-    """Variables that the linker sets."""
-
-
-PROGRAMS: Mapping[str, Program] = {
-    "etcd": Program(module="etcd", package="go.etcd.io/etcd/server/v3", version="v3.6.6", stamp={}),
-    "kube-apiserver": Program(
-        module="kubernetes",
-        package="k8s.io/kubernetes/cmd/kube-apiserver",
-        version=_KUBERNETES,
-        stamp={f"{_STAMP}.gitVersion": _KUBERNETES, f"{_STAMP}.gitMajor": "1", f"{_STAMP}.gitMinor": "34"},
-    ),
-}
 
 
 def provide(name: str) -> Path:
@@ -53,11 +31,27 @@ def provide(name: str) -> Path:
         return found
     if shutil.which("go") is None:
         raise ProgramMissingError(
-            f"Found neither `{name}` nor Go to build it with; install Go 1.24 or newer, or set KUBEBUILDER_ASSETS to a "
-            f"folder with {' and '.join(f'`{each}`' for each in PROGRAMS)}."
+            f"Found neither `{name}` nor Go to build it with; install Go 1.26 or newer, or set KUBEBUILDER_ASSETS to a "
+            f"folder with {' and '.join(f'`{each}`' for each in dict.fromkeys((*CONTROL_PLANE, name)))}."
         )
-    with _lock(_cache() / f"{name}.lock"):
+    with _lock(cache() / f"{name}.lock"):
         return _cached(name) or _build(name)
+
+
+def module_folder(name: str) -> Path:
+    """Where the sources of a program's own module lie; KubeRay keeps its CRDs there."""
+    program = PROGRAMS[name]
+    command = ["go", "list", "-mod=mod", "-m", "-f", "{{.Dir}}", program.package]
+    listed = subprocess.run(command, cwd=_MODULES / program.module, capture_output=True, text=True, check=False)
+    if listed.returncode or not listed.stdout.strip():
+        raise ProgramMissingError(f"`go list` does not find the sources of {name}:\n{listed.stderr[-2000:]}")
+    return Path(listed.stdout.strip())
+
+
+def cache() -> Path:
+    """The user's cache of programs."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "hybrid-diffusion" / "programs"
 
 
 def _given(name: str) -> Path | None:
@@ -66,6 +60,8 @@ def _given(name: str) -> Path | None:
     path = os.environ.get(variable)
     if path is None and (folder := os.environ.get("KUBEBUILDER_ASSETS")):
         variable, path = "KUBEBUILDER_ASSETS", f"{folder}/{name}"
+        if name not in _ENVTEST and not os.access(path, os.X_OK):
+            return None
     if path is None:
         return None
     if not os.access(path, os.X_OK):
@@ -73,13 +69,8 @@ def _given(name: str) -> Path | None:
     return Path(path)
 
 
-def _cache() -> Path:
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "hybrid-diffusion" / "programs"
-
-
 def _target(name: str) -> Path:
-    return _cache() / f"{name}-{PROGRAMS[name].version}"
+    return cache() / f"{name}-{PROGRAMS[name].version}"
 
 
 def _cached(name: str) -> Path | None:
@@ -88,7 +79,7 @@ def _cached(name: str) -> Path | None:
 
 def _build(name: str) -> Path:
     program, target = PROGRAMS[name], _target(name)
-    unfinished = target.with_suffix(".unfinished")
+    unfinished = target.with_name(f"{target.name}.unfinished")
     sys.stderr.write(f"Building {name} {program.version} into {target.parent} (minutes, only once) …\n")
     started = time.monotonic()
     built = subprocess.run(
@@ -118,3 +109,8 @@ def _lock(path: Path) -> Iterator[None]:
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+if __name__ == "__main__":
+    for each in sys.argv[1:] or PROGRAMS:
+        sys.stdout.write(f"{provide(each)}\n")

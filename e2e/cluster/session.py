@@ -1,0 +1,46 @@
+"""The cluster of a test session: one of the reader's, or one that is started for it and taken away afterwards.
+
+There is one cluster of ours on a machine at a time; a second session waits for the first.
+"""
+
+import fcntl
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from e2e.cluster.cluster import Cluster
+from e2e.cluster.layout import LOCK
+from e2e.cluster.sweep import sweep
+from e2e.cluster.up import up
+
+
+def is_the_readers() -> bool:
+    """Whether `USE_EXISTING_CLUSTER` asks for the cluster of the kubeconfig's current context."""
+    return os.environ.get("USE_EXISTING_CLUSTER", "").lower() in {"1", "true", "yes"}
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """The session's cluster; raises where this machine cannot have one."""
+    if is_the_readers():
+        default = Path.home() / ".kube" / "config"
+        yield Cluster(Path(os.environ.get("KUBECONFIG", default)))
+        return
+    with _alone():
+        try:
+            yield up()
+        finally:
+            sweep()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    with LOCK.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write("Waiting for the cluster of another test session …\n")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
