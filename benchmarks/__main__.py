@@ -1,8 +1,10 @@
 """`python -m benchmarks`: every benchmark, one after the other."""
 
-from benchmarks import overhead, scheduling, service
+from benchmarks import metering, overhead, saving, scheduling, service
 
 if __name__ == "__main__":
+    metering.main()
     scheduling.main()
     service.main()
     overhead.main()
+    saving.main()

@@ -169,7 +169,7 @@ class Bench:
         block = self.play(loop, requests)
         clocks = loop.ask(loop.clocks).result()
         loop.close()
-        return replace(block, host_share=clocks.host_nanoseconds / clocks.engine_nanoseconds)
+        return replace(block, host_share=clocks.host_nanoseconds / clocks.books.engine_nanoseconds)
 
     def _work(self, request: Request) -> Work:
         # One entry more than is run, so that the work ends as a released state and not with decoding.

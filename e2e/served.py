@@ -42,10 +42,12 @@ class Served:
         self.url = url
         self.name = name
         self.key = key
-        self._state = state
+        self.state = state
         record = json.loads((state / "running.json").read_text())
         token_path = Path(record["token_path"])
-        self._logs = token_path.parent / "session_latest" / "logs" / "serve"
+        self.session = token_path.parent
+        """Ray's own folder."""
+        self._logs = self.session / "session_latest" / "logs" / "serve"
         headers = {"Authorization": f"Bearer {token_path.read_text()}"}
         self._clients: list[OpenAI] = []
         self._ray = httpx.Client(base_url=record["dashboard_url"], headers=headers, timeout=30.0, trust_env=False)
@@ -81,10 +83,10 @@ class Served:
 
     def apply(self, documents: list[dict[str, Any]]) -> None:
         """What a user does after editing the file: `hybrid serve -f` once more."""
-        path = self._state / "changed.yaml"
+        path = self.state / "changed.yaml"
         path.write_text(yaml.safe_dump_all(documents))
         subprocess.run(
-            [sys.executable, "-m", "hybrid_serving.cli", "serve", "-f", str(path), "--state", str(self._state)],
+            [sys.executable, "-m", "hybrid_serving.cli", "serve", "-f", str(path), "--state", str(self.state)],
             check=True,
             timeout=START_SECONDS,
         )

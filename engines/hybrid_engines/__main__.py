@@ -1,4 +1,7 @@
-"""Builds engines: `python -m hybrid_engines build builtin://shapes/large`. It decides nothing itself."""
+"""Builds engines: `python -m hybrid_engines build builtin://shapes/large`. It decides nothing itself.
+
+Made for people and for Kubernetes Jobs alike: stages go to standard error, what came of it into the file of `--report`.
+"""
 
 import argparse
 import sys
@@ -8,6 +11,8 @@ from typing import get_args
 from hybrid_engines import build, models
 from hybrid_engines.parts import ModelError
 from hybrid_engines.spec import BackendName, EngineError, EngineSpec, Precision, Stage
+
+_DEFAULT_SIZE = (64, 64)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,16 +27,39 @@ def main(arguments: list[str] | None = None) -> int:
             batch_sizes=tuple(map(int, parsed.batch_sizes.split(","))),
             threads=parsed.threads,
         )
-        width, _, height = parsed.size.partition("x")
-        for component in parsed.component or get_args(models.Component):
-            _report(f"{component} of {model.name}")
-            build.ensure(
-                model, component, spec=spec, size=(int(width), int(height)), cache=parsed.cache, progress=_show
-            )
+        done = [
+            _ensure(model, component, spec=spec, size=size, cache=parsed.cache)
+            for size in parsed.size or [_DEFAULT_SIZE]
+            for component in parsed.component or get_args(models.Component)
+        ]
     except (EngineError, ModelError, ValueError) as error:
-        _report(str(error))
+        _say(str(error))
+        _report(parsed.report, str(error))
         return 1
+    _report(parsed.report, "\n".join(done))
     return 0
+
+
+def _ensure(
+    model: models.Model, component: models.Component, *, spec: EngineSpec, size: models.Size, cache: Path | None
+) -> str:
+    """Have one engine; a line that says which one, and whether it was there."""
+    _say(f"{component} of {model.name}")
+    stages: list[Stage] = []
+
+    def show(stage: Stage) -> None:
+        stages.append(stage)
+        _say(f"  {stage}")
+
+    engine = build.ensure(model, component, spec=spec, size=size, cache=cache, progress=show)
+    domain, width, height = engine.domain, *size
+    how = "built" if set(stages) - {Stage.WAIT} else "found"
+    return f"{component} {width}x{height}: {how}, {domain.backend}, {domain.precision}, domain {domain.digest()}"
+
+
+def _size(text: str) -> models.Size:
+    width, _, height = text.partition("x")
+    return int(width), int(height)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,20 +68,22 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("uri", help="such as builtin://shapes/large or file:///a/diffusers/folder")
     command.add_argument("--first", help="the model that supplies text encoder and decoder where the folder lacks them")
     command.add_argument("--component", action="append", choices=get_args(models.Component), help="default: all")
-    command.add_argument("--size", default="64x64", help="width x height in pixels")
+    command.add_argument("--size", type=_size, action="append", help="width x height in pixels, 64x64 by default")
     command.add_argument("--backend", default="auto", choices=get_args(BackendName))
     command.add_argument("--precision", default="auto", choices=get_args(Precision))
     command.add_argument("--threads", type=int, default=1)
     command.add_argument("--batch-sizes", default="1,2,4,8,16")
     command.add_argument("--cache", type=Path, help="default: $HYBRID_ENGINE_CACHE or the user's cache folder")
+    command.add_argument("--report", type=Path, help="file for what came of it, such as a pod's termination message")
     return parser
 
 
-def _show(stage: Stage) -> None:
-    _report(f"  {stage}")
+def _report(path: Path | None, text: str) -> None:
+    if path is not None:
+        path.write_text(text)
 
 
-def _report(line: str) -> None:
+def _say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 

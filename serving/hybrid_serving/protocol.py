@@ -73,6 +73,8 @@ class Work:
     """Where to go on from; `None` starts from noise."""
     conditioning: Mapping[str, NDArray[np.float32]] | None = None
     """Encoded text by array name, rows first (`[rows, tokens, width]`, unconditional last); `None` encodes it here."""
+    tenant: str = ""
+    """Whom engine time is booked to; it decides nothing else."""
     previews: int = 0
     """How many previews to send, evenly spaced over the whole trajectory."""
 

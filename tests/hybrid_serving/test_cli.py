@@ -12,7 +12,7 @@ from hybrid_api import crd
 from hybrid_serving.cli import entry
 from hybrid_serving.cli.commands import version
 
-COMMANDS = (["serve"], ["generate"], ["edge", "generate"], ["profile"], ["crd"], ["version"])
+COMMANDS = (["serve"], ["generate"], ["edge", "generate"], ["cost"], ["profile"], ["crd"], ["version"])
 NOBODY = "http://127.0.0.1:1"
 """A port that needs privileges to listen on."""
 

@@ -8,6 +8,8 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
+from hybrid_serving.ledger import store
+
 API_KEYS = "api-keys"
 SIGNING = "signing"
 PROBE_TENANT = "probe"
@@ -26,6 +28,14 @@ def write(folder: Path, *, api_keys: Mapping[str, bytes], signing: Mapping[str, 
     probe = {PROBE_TENANT: probe_key(folder) or secrets.token_urlsafe(32).encode()} if api_keys else {}
     _replace(folder / API_KEYS, {**probe, **api_keys})
     _replace(folder / SIGNING, signing or _made(folder / SIGNING))
+
+
+def write_ledger(folder: Path, *, path: Path) -> str:
+    """Let replicas keep their history in the SQLite file `path`; returns its address."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    address = f"{store.SQLITE}{path}"
+    _replace(folder / store.ADDRESS_FILE.parent, {store.ADDRESS_FILE.name: address.encode()})
+    return address
 
 
 def probe_key(folder: Path) -> bytes | None:

@@ -70,6 +70,8 @@ def environment(
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_worker_niceness": "0",
         "RAY_enable_worker_prestart": "0",
+        # By default a metric is up to ten seconds old before a scrape can see it.
+        "RAY_metrics_report_interval_ms": "2000",
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         # Else a thousand lines are held back, and lost when a replica ends: the ones that say why it ended.
         "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1",

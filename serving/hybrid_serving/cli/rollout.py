@@ -7,17 +7,21 @@ import base64
 import io
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
+from hybrid_api.serve_config import INGRESS
 from hybrid_serving.cli.failures import Failure
 from hybrid_serving.cli.serve_api import FAILED, RUNNING, Application, ServeApi, Unready
 from hybrid_serving.edge.client import Refused, Service, ServiceError, Unreachable
+from hybrid_serving.ledger.keeper import PERIOD_SECONDS
 
 Watch = Callable[[Application], None]
 
 _POLL_SECONDS = 0.25
+_LAST_INTERVAL_SECONDS = 1.5 * PERIOD_SECONDS
 _PROBE_PROMPT = "a red circle"
 _PROBE_STEPS = 4
 _NOT_YET = frozenset({404, 502, 503})
@@ -49,6 +53,27 @@ def apply(
             cause = _cause(application) if application else "Serve has not heard of it."
             raise Failure(f"`{name}` did not run after {timeout_seconds:.0f} s: {cause}")
         time.sleep(_POLL_SECONDS)
+
+
+def withdraw(api: ServeApi, document: Mapping[str, Any], *, watch: Watch, timeout_seconds: float) -> None:
+    """Take the application of `document` away and wait until its workers have closed their books, but not for ever.
+
+    The ingress is not waited for: behind HAProxy, Serve keeps it for half a minute. It has time for one more interval.
+    """
+    name, began = document["applications"][0]["name"], time.monotonic()
+    with suppress(Failure):  # whatever cannot be done in order is ended with Ray
+        api.put({**document, "applications": []})
+        while (seconds := time.monotonic() - began) < timeout_seconds:
+            application = api.application(name)
+            if application is None or (seconds > _LAST_INTERVAL_SECONDS and not _workers(application)):
+                return
+            watch(application)
+            time.sleep(_POLL_SECONDS)
+
+
+def _workers(application: Application) -> int:
+    """Processes of segments that are still there."""
+    return sum(len(deployment.pids) for deployment in application.deployments if deployment.name != INGRESS)
 
 
 def probe(service: Service, *, model: str, timeout_seconds: float) -> float:

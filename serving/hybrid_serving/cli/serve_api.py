@@ -5,7 +5,7 @@ and nowhere else.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import httpx
@@ -33,6 +33,8 @@ class Deployment:
     """Replicas that take requests."""
     target: int
     """Replicas that there shall be."""
+    pids: tuple[int, ...] = ()
+    """Processes of its replicas, in every state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,8 @@ class Application:
     status: str
     message: str
     deployments: tuple[Deployment, ...]
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """What was put for it."""
 
     @property
     def trouble(self) -> str | None:
@@ -101,7 +105,8 @@ def last_traceback_line(message: str) -> str | None:
 
 def _application(name: str, found: Mapping[str, Any]) -> Application:
     deployments = tuple(_deployment(key, value) for key, value in found.get("deployments", {}).items())
-    return Application(name, str(found["status"]), str(found.get("message", "")), deployments)
+    config = found.get("deployed_app_config") or {}
+    return Application(name, str(found["status"]), str(found.get("message", "")), deployments, config)
 
 
 def _deployment(name: str, found: Mapping[str, Any]) -> Deployment:
@@ -112,6 +117,7 @@ def _deployment(name: str, found: Mapping[str, Any]) -> Deployment:
         message=str(found.get("message", "")),
         running=states.count(RUNNING),
         target=int(found.get("target_num_replicas") or 0),
+        pids=tuple(replica["pid"] for replica in found.get("replicas", []) if replica.get("pid")),
     )
 
 

@@ -59,6 +59,11 @@ class StateFolder:
         """What takes the place of mounted Secrets on one machine."""
         return self.path / "mounts"
 
+    @property
+    def ledger(self) -> Path:
+        """The history of what was served from here, and what it cost."""
+        return self.path / "ledger" / "ledger.sqlite"
+
     @contextmanager
     def held(self) -> Iterator[bool]:
         """Hold the lock while serving; `False` where another process holds it."""

@@ -6,7 +6,7 @@ Engines are only loaded: a missing one is an error that says how to build it. It
 from pathlib import Path
 from typing import Literal, cast
 
-from hybrid_api import v1alpha1
+from hybrid_api import segments
 from hybrid_api.serve_config import Fixed
 from hybrid_engines import build, models
 from hybrid_engines.engine import Engine
@@ -32,7 +32,7 @@ def worker(fixed: Fixed, *, segment: str) -> Worker:
     return connect(engines, model=model, capacity=RESIDENTS_A_ROW * max(spec.engine.batch_sizes))
 
 
-def engine_spec(engine: v1alpha1.Engine) -> EngineSpec:
+def engine_spec(engine: segments.Engine) -> EngineSpec:
     """A segment's engine settings in the engines' words."""
     return EngineSpec(
         backend=cast("Literal['auto', 'openvino', 'eager']", engine.backend.lower()),

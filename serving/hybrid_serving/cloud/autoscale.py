@@ -73,6 +73,7 @@ class Context(Protocol):
 
     deployment_name: str
     target_num_replicas: int
+    capacity_adjusted_min_replicas: int
     policy_state: Mapping[str, Any]
 
     @property
@@ -108,7 +109,9 @@ def _decide_all(contexts: Mapping[Any, Context]) -> Answer:
         current, told = context.target_num_replicas, _told(context)
         states[key] = _remembered(context, told)
         demand = _demand(context, told, state=states[key], promised=promised)
-        counts[key] = current if context.deployment_name == INGRESS else decide(demand, current=current)
+        is_ingress = context.deployment_name == INGRESS
+        # The ingress follows its bounds alone, so that one that is taken out of service can be sent home by them.
+        counts[key] = context.capacity_adjusted_min_replicas if is_ingress else decide(demand, current=current)
     return counts, states
 
 

@@ -1,42 +1,37 @@
 """Where a replica's time went. Values only."""
 
+import os
+import time
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
 
 from hybrid_serving.cloud.books import Books
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clocks:
-    """Times since the replica's start, in nanoseconds of its own clock; engine, previews, host and idle are all."""
+    """Times since the engine loop's start, in nanoseconds; each part has a stopwatch of its own."""
 
     total_nanoseconds: int
     idle_nanoseconds: int
     """Waiting for work."""
+    host_nanoseconds: int
+    """Between engine calls while there was work: choosing, sampling, answering."""
     books: Books
     """As of the moment; nobody writes on."""
 
     @property
-    def engine_nanoseconds(self) -> int:
-        """Inside engine calls."""
-        return self.books.busy_nanoseconds + self.books.padding_nanoseconds - self.books.preview_nanoseconds
+    def unattributed_nanoseconds(self) -> int:
+        """What no stopwatch saw; the parts are measured apart, so this shows what they miss."""
+        seen = self.books.booked_nanoseconds + self.books.padding_nanoseconds
+        return self.total_nanoseconds - self.idle_nanoseconds - self.host_nanoseconds - seen
 
-    @property
-    def host_nanoseconds(self) -> int:
-        """Between engine calls while there was work; previews are booked, so they do not count."""
-        booked = self.engine_nanoseconds + self.books.preview_nanoseconds
-        return self.total_nanoseconds - self.idle_nanoseconds - booked
 
-    def totals(self) -> dict[str, float]:
-        """The same under the names of the metrics, in seconds."""
-        nanoseconds = {
-            "busy": self.books.busy_nanoseconds,
-            "padding": self.books.padding_nanoseconds,
-            "abandoned": self.books.abandoned_nanoseconds,
-            "idle": self.idle_nanoseconds,
-            "host": self.host_nanoseconds,
-        }
-        return {
-            **{f"hybriddiffusion_engine_{name}_seconds": value / 1e9 for name, value in nanoseconds.items()},
-            "hybriddiffusion_engine_calls": float(self.books.calls),
-            "hybriddiffusion_engine_rows": float(self.books.rows),
-        }
+def process_age_nanoseconds(pid: int | Literal["self"] = "self") -> int:
+    """How long a process has run, by the kernel's own books; a clock that was set does not change it."""
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    # The second field may contain spaces; the start is the twentieth after its closing parenthesis.
+    started_ticks = int(stat.rsplit(")", 1)[1].split()[19])
+    started = started_ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - started

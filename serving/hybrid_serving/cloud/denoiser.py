@@ -4,6 +4,7 @@ A shell. It decides nothing; it answers `Image` or `Released`, and its failures 
 better.
 """
 
+import os
 import sys
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
@@ -13,7 +14,9 @@ from ray._private.authentication.http_token_authentication import get_auth_heade
 from ray.experimental import internal_kv
 
 from hybrid_api import serve_config
-from hybrid_serving.cloud import assembly, autoscale, drain, logs, metrics
+from hybrid_serving.cloud import assembly, autoscale, drain, logs, mounts, occupancy
+from hybrid_serving.cloud.bookkeeping import Bookkeeping
+from hybrid_serving.cloud.metrics import RayMeter
 from hybrid_serving.protocol import Image, Preview, Released, Work
 
 SWITCH_INTERVAL_SECONDS = 0.001
@@ -25,22 +28,32 @@ class Denoiser:
     """One replica of a segment. Serve calls `reconfigure` before any request."""
 
     def __init__(self, args: Mapping[str, Any], segment: str) -> None:
-        logs.join_serve()
+        logs.join_serve(source=segment)
         sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
         self._segment = segment
         self._queue_target_milliseconds = 0.0
-        self._worker = assembly.worker(serve_config.read_fixed(args), segment=segment)
-        self._metrics = metrics.ReplicaMetrics()
+        fixed = serve_config.read_fixed(args)
+        self._worker = assembly.worker(fixed, segment=segment)
+        threads = next(each.engine.threads for each in fixed.spec.segments if each.name == segment)
+        self._books = Bookkeeping(
+            self._worker,
+            service=fixed.name,
+            segment=segment,
+            resources=occupancy.read(os.environ, threads=threads),
+            meter=RayMeter(),
+            mounts=mounts.folder(os.environ),
+        )
         self._watch = drain.DrainWatch(_serve_status, replica_id=_replica_id(), on_drain=self._worker.drain)
         self._watch.start()
 
     def reconfigure(self, user_config: Mapping[str, Any]) -> None:
         """Take over the tunable half; images under way keep what they were admitted with."""
-        spec = serve_config.read_tunable(user_config).spec
-        own = next(each for each in spec.segments if each.name == self._segment)
+        tunable = serve_config.read_tunable(user_config)
+        own = next(each for each in tunable.spec.segments if each.name == self._segment)
         scaling = own.workers.autoscaling
         self._queue_target_milliseconds = scaling.target_queue_time.total_seconds() * 1000 if scaling else 0.0
-        self._worker.wait_limit_seconds = spec.requests.limits.queue_time.total_seconds()
+        self._worker.wait_limit_seconds = tunable.spec.requests.limits.queue_time.total_seconds()
+        self._books.reprice(tunable.prices)
 
     async def run(self, work: Work) -> Image | Released:
         """Run `work`; cancelling the call cancels the work at its next step."""
@@ -52,8 +65,9 @@ class Denoiser:
             yield item
 
     async def describe(self) -> dict[str, Any]:
-        """What this replica's engines are, as plain values."""
-        return {"segment": self._segment, **self._worker.describe()}
+        """What this replica's engines are and what it occupies, as plain values."""
+        occupied = occupancy.describe(self._books.resources)
+        return {"segment": self._segment, "occupies": occupied, **self._worker.describe()}
 
     async def drain(self) -> None:
         """Release everything at the next boundary, with the reason `drain`."""
@@ -66,8 +80,7 @@ class Denoiser:
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What the scaling policy is told; also when this replica's metrics are brought up to date."""
         load = await self._worker.load()
-        now = {metrics.OUTSTANDING: load.milliseconds / 1000, metrics.WAIT: load.wait_seconds}
-        self._metrics.show(load.clocks.totals(), now=now)
+        self._books.tell(load)
         return autoscale.replica_statistics(
             outstanding_milliseconds=load.milliseconds,
             accepted_rows=load.rows,
@@ -76,9 +89,11 @@ class Denoiser:
         )
 
     def __del__(self) -> None:
-        """End the threads with the replica, as far as its start got."""
+        """End the threads with the replica, as far as its start got; what is still to be booked is booked before."""
         if watch := getattr(self, "_watch", None):
             watch.stop()
+        if books := getattr(self, "_books", None):
+            books.close()
         if worker := getattr(self, "_worker", None):
             worker.close()
 

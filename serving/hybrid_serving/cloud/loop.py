@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from time import perf_counter_ns
 from typing import TypeVar
 
@@ -20,6 +19,7 @@ from hybrid_serving.cloud.roster import Roster
 from hybrid_serving.cloud.stages import Stages
 from hybrid_serving.cloud.task import Task
 from hybrid_serving.cloud.ticket import Deliver, LoopEnded, QueueFull, Ticket
+from hybrid_serving.cloud.timings import Timings
 from hybrid_serving.protocol import Preview
 
 __all__ = ["EngineLoop", "LoopEnded", "QueueFull"]
@@ -42,7 +42,8 @@ class EngineLoop:
         self._ending: Exception | None = None
         self._turn_began: float | None = None
         self._born = perf_counter_ns()
-        self._idle_nanoseconds = 0
+        self._idle_nanoseconds = self._host_nanoseconds = 0
+        self.timings = Timings()
         self._calls = 0
         """Turns that have ended."""
 
@@ -94,8 +95,12 @@ class EngineLoop:
     def clocks(self) -> Clocks:
         """Where the time went so far. To be asked on the loop's thread."""
         total = perf_counter_ns() - self._born
-        books = replace(self._roster.books)
-        return Clocks(total_nanoseconds=total, idle_nanoseconds=self._idle_nanoseconds, books=books)
+        return Clocks(
+            total_nanoseconds=total,
+            idle_nanoseconds=self._idle_nanoseconds,
+            host_nanoseconds=self._host_nanoseconds,
+            books=self._roster.books.copy(),
+        )
 
     @property
     def batcher(self) -> Batcher:
@@ -130,11 +135,13 @@ class EngineLoop:
         try:
             while self._ending is None:
                 self._wake.clear()
+                began = perf_counter_ns()
                 self._act()
                 self._roster.seat()
                 turn = self._roster.batcher.pick(self._clock())
                 if turn is not None:
-                    self._take(turn)
+                    booked = self._take(turn)
+                    self._host_nanoseconds += perf_counter_ns() - began - booked
                 elif self._ending is None:
                     self._idle()
         except Exception as error:  # the outermost loop of this thread
@@ -154,9 +161,10 @@ class EngineLoop:
         self._wake.wait()
         self._idle_nanoseconds += perf_counter_ns() - began
 
-    def _take(self, turn: Turn) -> None:
-        """One engine call, or the previews that are due, and what follows from it."""
+    def _take(self, turn: Turn) -> int:
+        """One engine call, or the previews that are due, and what follows from it; nanoseconds that were booked."""
         tickets = [self._roster.ticket(job) for job in turn.jobs]
+        self.timings.begin(tickets)
         items = turn.items
         self._turn_began = time.monotonic()
         nanoseconds = self._call(turn, tickets)
@@ -164,8 +172,10 @@ class EngineLoop:
         self._calls += 1
         accounts = [ticket.task.account for ticket in tickets]
         self._roster.books.book(items, accounts, bucket=turn.bucket, nanoseconds=nanoseconds)
+        self.timings.call(turn.kind, nanoseconds)
         for job in self._roster.batcher.finish(turn):
             self._roster.finish(self._roster.ticket(job))
+        return nanoseconds
 
     def _call(self, turn: Turn, tickets: list[Ticket]) -> int:
         """Run a turn; nanoseconds of what is booked for it."""

@@ -1,55 +1,88 @@
-"""All metrics of replicas, declared in one place; units are base units, labels bounded, ids never among them.
+"""Exports metrics through Ray; what there is, is declared in `hybrid_api.metric_names` and nowhere else.
 
-They go out through Ray, which puts `ray_` before the names (and the shipped scrape configuration takes it off). Outside
-a Ray process they go nowhere, so that the same code runs in tests and tools.
+Ray puts `ray_` before the names, and the shipped scrape configuration takes it off. Outside a Ray process they go
+nowhere, so that the same code runs in tests and tools.
 """
 
 import sys
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 
-COUNTERS: Mapping[str, str] = {
-    "hybriddiffusion_engine_busy_seconds": "Engine time booked to images, previews included.",
-    "hybriddiffusion_engine_padding_seconds": "Engine time of rows that only filled a bucket.",
-    "hybriddiffusion_engine_idle_seconds": "Time in which the engine loop had no work.",
-    "hybriddiffusion_engine_host_seconds": "Time between engine calls while there was work.",
-    "hybriddiffusion_engine_abandoned_seconds": "Booked engine time of images that were cancelled.",
-    "hybriddiffusion_engine_calls": "Engine calls.",
-    "hybriddiffusion_engine_rows": "Rows in engine calls, without padding.",
-}
-"""Of a denoiser replica; Serve's own labels name deployment and replica."""
-OUTSTANDING = "hybriddiffusion_outstanding_work_seconds"
-WAIT = "hybriddiffusion_predicted_wait_seconds"
-GAUGES: Mapping[str, str] = {
-    OUTSTANDING: "Profiled engine time of the work that is here.",
-    WAIT: "Predicted wait of a guided image that came now.",
-}
-"""Of a denoiser replica, as of now."""
-POLICY_FAILURES = (
-    "hybriddiffusion_autoscaling_policy_failures",
-    "Times that the scaling policy failed and held its last answer.",
-)
+from hybrid_api import metric_names
+from hybrid_api.metric_names import Metric
 
 
-class ReplicaMetrics:
-    """Brings counters up to totals that the replica keeps itself."""
+class Meter(Protocol):
+    """Where measurements go."""
+
+    def add(self, metric: Metric, amount: float, labels: Mapping[str, str]) -> None:
+        """Add to a counter."""
+        ...
+
+    def show(self, metric: Metric, value: float, labels: Mapping[str, str]) -> None:
+        """Set a gauge."""
+        ...
+
+    def observe(self, metric: Metric, value: float, labels: Mapping[str, str]) -> None:
+        """Add one value to a histogram."""
+        ...
+
+
+class NoMeter:
+    """Measures nothing."""
+
+    def add(self, metric: Metric, amount: float, labels: Mapping[str, str]) -> None:
+        """Do nothing."""
+
+    def show(self, metric: Metric, value: float, labels: Mapping[str, str]) -> None:
+        """Do nothing."""
+
+    def observe(self, metric: Metric, value: float, labels: Mapping[str, str]) -> None:
+        """Do nothing."""
+
+
+class RayMeter:
+    """Metrics of this process, made at their first use."""
 
     def __init__(self) -> None:
-        self._shown = dict.fromkeys(COUNTERS, 0.0)
-        self._counters = {name: _metric("Counter", name, text) for name, text in COUNTERS.items()}
-        self._gauges = {name: _metric("Gauge", name, text) for name, text in GAUGES.items()}
+        self._made: dict[str, Any] = {}
 
-    def show(self, totals: Mapping[str, float], *, now: Mapping[str, float]) -> None:
-        """Export `totals` (counters by name, since the replica's start) and what holds `now` (gauges by name)."""
-        for name, counter in self._counters.items():
-            increase = totals[name] - self._shown[name]
-            if counter is not None and increase > 0:
-                counter.inc(increase)
-                self._shown[name] = totals[name]
-        for name, gauge in self._gauges.items():
-            if gauge is not None:
-                gauge.set(now[name])
+    def add(self, metric: Metric, amount: float, labels: Mapping[str, str]) -> None:
+        """Add to a counter; Ray refuses zero."""
+        if amount > 0 and (counter := self._of(metric)) is not None:
+            counter.inc(amount, tags=dict(labels))
+
+    def show(self, metric: Metric, value: float, labels: Mapping[str, str]) -> None:
+        """Set a gauge."""
+        if (gauge := self._of(metric)) is not None:
+            gauge.set(value, tags=dict(labels))
+
+    def observe(self, metric: Metric, value: float, labels: Mapping[str, str]) -> None:
+        """Add one value to a histogram."""
+        if (histogram := self._of(metric)) is not None:
+            histogram.observe(value, tags=dict(labels))
+
+    def _of(self, metric: Metric) -> Any:
+        if metric.name not in self._made:
+            self._made[metric.name] = _made(metric)
+        return self._made[metric.name]
+
+
+class Totals:
+    """Brings counters up to totals that somebody else keeps."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._shown: dict[tuple[str, tuple[str, ...]], float] = {}
+
+    def reach(self, metric: Metric, total: float, labels: Mapping[str, str]) -> None:
+        """Add what is missing to `total`."""
+        key = (metric.name, tuple(labels.values()))
+        increase = total - self._shown.get(key, 0.0)
+        if increase > 0:
+            self._meter.add(metric, increase, labels)
+            self._shown[key] = total
 
 
 def count_policy_failure() -> None:
@@ -61,14 +94,17 @@ def count_policy_failure() -> None:
 
 @cache
 def _policy_failures() -> Any:
-    return _metric("Counter", *POLICY_FAILURES)
+    return _made(metric_names.POLICY_FAILURES)
 
 
-def _metric(kind: str, name: str, text: str) -> Any:
+def _made(metric: Metric) -> Any:
     """A metric of Ray Serve, or `None` outside a Ray process."""
     ray = sys.modules.get("ray")
     if ray is None or not ray.is_initialized():
         return None
     from ray.serve import metrics  # noqa: PLC0415  (tools and tests run without it)
 
-    return getattr(metrics, kind)(name, description=text)
+    options: dict[str, Any] = {"description": metric.text, "tag_keys": metric.labels}
+    if metric.kind == "histogram":
+        return metrics.Histogram(metric.name, boundaries=list(metric.buckets), **options)
+    return {"counter": metrics.Counter, "gauge": metrics.Gauge}[metric.kind](metric.name, **options)

@@ -9,6 +9,7 @@ import numpy as np
 
 from hybrid_serving import sampler, trajectory
 from hybrid_serving.cloud import guidance, program
+from hybrid_serving.cloud.books import Account
 from hybrid_serving.cloud.latents import HISTORY
 from hybrid_serving.cloud.networks import GUIDANCE, Networks, Size
 from hybrid_serving.cloud.prompts import Embedding, Embeddings, Tokens
@@ -59,6 +60,7 @@ class Preparation:
             tokens=tokens,
             texts=texts,
             guidance=self._guidance(work.settings, size),
+            account=Account(tenant=work.tenant),
         )
 
     def _size(self, settings: Settings) -> Size:

@@ -49,13 +49,17 @@ class Embeddings:
         self._capacity = capacity
         self._recent: OrderedDict[bytes, Embedding] = OrderedDict()
         self._lock = threading.Lock()
+        self.hits = self.misses = 0
 
     def get(self, tokens: Tokens) -> Embedding | None:
         """The embedding of one text, if it was used lately."""
         key = tokens.tobytes()
         with self._lock:
             found = self._recent.get(key)
-            if found is not None:
+            if found is None:
+                self.misses += 1
+            else:
+                self.hits += 1
                 self._recent.move_to_end(key)
             return found
 

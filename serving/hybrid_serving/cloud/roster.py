@@ -58,6 +58,7 @@ class Roster:
         """Answer a ticket whose program is done."""
         task = ticket.task
         if task.failure is not None:
+            self.books.discard(task.account, "failed")
             self.answer(ticket, task.failure)
         elif task.pixels is not None:
             self.answer(ticket, self._stages.image(task))
@@ -72,7 +73,7 @@ class Roster:
     def abandon(self, ticket: Ticket) -> None:
         """Forget a task that nobody waits for."""
         if not ticket.is_over:
-            self.books.abandoned_nanoseconds += sum(ticket.task.account.nanoseconds.values())
+            self.books.discard(ticket.task.account, "cancelled")
             self._forget(ticket)
 
     def stop_at(self, ticket: Ticket, stop: int) -> bool:
@@ -103,6 +104,7 @@ class Roster:
         """Nobody may wait for ever for a loop that has ended."""
         for ticket in self._tickets.values():
             ticket.is_over = True
+            self.books.discard(ticket.task.account, "failed")
             ticket.deliver(LoopEnded(reason))
         self._tickets.clear()
 

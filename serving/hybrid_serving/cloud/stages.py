@@ -43,7 +43,7 @@ class Stages:
             networks.keys(size).step: Latents(networks.latent_shape(size), capacity=capacity) for size in networks.unets
         }
         self._domains = {size: networks.domain(size) for size in networks.unets}
-        self._embeddings = embeddings
+        self.embeddings = embeddings
         self._preview_map = preview
 
     def seat(self, task: Task, slot: int) -> None:
@@ -90,7 +90,7 @@ class Stages:
         for index, (task, row) in enumerate(missing):
             text = {name: array[index].copy() for name, array in outputs.items()}
             task.texts[row] = text
-            self._embeddings.put(task.tokens[row], text)
+            self.embeddings.put(task.tokens[row], text)
         for task in tasks:
             self._hold(task)
         return nanoseconds

@@ -4,7 +4,8 @@ Values and errors only.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import perf_counter_ns
 
 from hybrid_serving.cloud.batcher import Job
 from hybrid_serving.cloud.task import Task
@@ -39,5 +40,8 @@ class Ticket:
     wait_limit_seconds: float | None = None
     job: Job | None = None
     """Its place in the batcher, once it has one."""
+    arrived_nanoseconds: int = field(default_factory=perf_counter_ns)
+    has_begun: bool = False
+    """Whether an engine call has had a row of it."""
     is_over: bool = False
     """Whether the answer was delivered, or nobody waits for it any more."""

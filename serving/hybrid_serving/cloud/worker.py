@@ -17,6 +17,7 @@ from hybrid_serving.cloud.networks import Size
 from hybrid_serving.cloud.preparation import Preparation
 from hybrid_serving.cloud.stages import Stages
 from hybrid_serving.cloud.ticket import Event, LoopEnded
+from hybrid_serving.cloud.timings import Timings
 from hybrid_serving.protocol import Image, Preview, Released, Work
 
 PATIENCE_CALLS = 20
@@ -38,6 +39,9 @@ class Load:
     """Step rows of the work that is here, done or not."""
     wait_seconds: float
     """Predicted wait of a guided image that came now."""
+    prompt_hits: int
+    """Texts that were found encoded."""
+    prompt_misses: int
     clocks: Clocks
 
 
@@ -91,6 +95,18 @@ class Worker:
         """What there is to do, asked of the loop itself."""
         return await asyncio.wrap_future(self._loop.ask(self._load))
 
+    def clocks(self) -> Clocks:
+        """Where the time went; waits for the running call."""
+        try:
+            return self._loop.ask(self._loop.clocks).result(self.patience_seconds)
+        except LoopEnded:
+            return self._loop.clocks()
+
+    @property
+    def timings(self) -> Timings:
+        """How long work waited and calls took."""
+        return self._loop.timings
+
     async def check(self) -> None:
         """Raise `Unhealthy` where the loop has ended, a call lasts too long, or the loop does not answer."""
         if self._loop.ending is not None:
@@ -138,6 +154,8 @@ class Worker:
             milliseconds=batcher.outstanding(),
             wait_seconds=max(batcher.predicted_wait(key, rows=2) for key in keys),
             rows=sum(task.rows * (task.work.stop - task.state.position) for task in tasks),
+            prompt_hits=self._stages.embeddings.hits,
+            prompt_misses=self._stages.embeddings.misses,
             clocks=self._loop.clocks(),
         )
 

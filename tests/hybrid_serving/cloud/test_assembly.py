@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hybrid_api import v1alpha1
+from hybrid_api import segments
 from hybrid_engines import build, models
 from hybrid_engines.spec import EngineSpec
 from hybrid_serving import sampler
@@ -26,7 +26,7 @@ STORE = Path(__file__).resolve().parents[3] / ".engine_cache"
 @pytest.mark.parametrize("backend", ["Auto", "OpenVINO", "Eager"])
 @pytest.mark.parametrize("precision", ["Auto", "F32", "BF16"])
 def test_every_engine_that_the_resource_can_ask_for_is_one(backend, precision) -> None:
-    asked = v1alpha1.Engine(backend=backend, precision=precision, batch_sizes=(8, 1, 2), threads=3)
+    asked = segments.Engine(backend=backend, precision=precision, batch_sizes=(8, 1, 2), threads=3)
     spec = assembly.engine_spec(asked)
     assert (spec.backend, spec.precision) == (backend.lower(), precision.lower())
     assert (spec.batch_sizes, spec.threads) == ((1, 2, 8), 3)

@@ -17,6 +17,7 @@ class Context:
     deployment_name: str
     aggregated_metrics: dict[str, dict[str, float]] | None = None
     target_num_replicas: int = 1
+    capacity_adjusted_min_replicas: int = 1
     total_num_requests: float = 0.0
     policy_state: dict[str, Any] = field(default_factory=dict)
 
@@ -69,9 +70,15 @@ def test_more_work_never_needs_fewer(less: float, more: float, target: float) ->
     assert few <= many
 
 
+@pytest.mark.parametrize(("current", "fewest"), [(2, 2), (2, 0), (1, 3)])
+def test_the_ingress_follows_its_lower_bound(current: int, fewest: int) -> None:
+    ingress = Context("Ingress", target_num_replicas=current, capacity_adjusted_min_replicas=fewest)
+    assert replicas(ingress=ingress) == {"ingress": fewest}
+
+
 def test_each_segment_follows_its_own_work_and_the_ingress_stays() -> None:
     counts = replicas(
-        ingress=Context("Ingress", target_num_replicas=2),
+        ingress=Context("Ingress", target_num_replicas=2, capacity_adjusted_min_replicas=2),
         large=Context("large", told(a_replica(milliseconds=1500.0), a_replica(milliseconds=2000.0))),
         small=Context("small", told(a_replica())),
     )

@@ -138,7 +138,7 @@ def test_the_running_step_is_the_last_of_cancelled_work(a_loop, some_work) -> No
     assert len(replica.unet.calls) == 3
     assert inbox.empty()
     assert not replica.unet.held, "the engine keeps nothing of it"
-    assert clocks.books.abandoned_nanoseconds > 0
+    assert clocks.books.vain_nanoseconds["", "cancelled"] > 0
 
 
 def test_cancelling_twice_or_late_does_no_harm(a_loop, some_work) -> None:
@@ -155,7 +155,7 @@ def test_a_drain_releases_everything_at_the_next_boundary_and_all_that_comes(a_l
     gate = Gate(at_call=3)
     loop, replica = a_loop(before=gate, capacity=1)
     _, running = submit(loop, replica, some_work(steps=50))
-    _, waiting = submit(loop, replica, some_work(steps=50))
+    _, waiting = submit(loop, replica, some_work(steps=50, prompt="a text that nobody has encoded"))
     assert gate.reached.wait(WAIT)
     loop.drain()
     gate.opened.set()
@@ -249,8 +249,6 @@ def test_the_clocks_account_for_all_time(a_loop, some_work) -> None:
     answers = [inbox.answer() for inbox in inboxes]
     clocks = loop.ask(loop.clocks).result(WAIT)
     booked = sum(sum(answer.usage.nanoseconds.values()) for answer in answers)
-    assert booked == clocks.books.busy_nanoseconds
+    assert booked == clocks.books.booked_nanoseconds
     assert clocks.host_nanoseconds > 0
-    assert clocks.idle_nanoseconds + clocks.engine_nanoseconds + clocks.host_nanoseconds == clocks.total_nanoseconds, (
-        "no previews were asked for"
-    )
+    assert 0 <= clocks.unattributed_nanoseconds < 1_000_000 + 0.02 * clocks.total_nanoseconds, "a turn or two"

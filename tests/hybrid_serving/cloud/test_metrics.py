@@ -1,39 +1,44 @@
-import pytest
+"""Metrics go out through Ray where there is one, and nowhere else."""
 
+from collections.abc import Mapping
+
+from hybrid_api import metric_names
+from hybrid_api.metric_names import EXPORTED, Metric
 from hybrid_serving.cloud import metrics
-from hybrid_serving.cloud.books import Books
-from hybrid_serving.cloud.clocks import Clocks
 
 
-class Recorder:
-    """A counter or gauge that remembers."""
+class Sums:
+    """A meter that adds up."""
 
     def __init__(self) -> None:
-        self.value = 0.0
+        self.total = 0.0
 
-    def inc(self, amount: float) -> None:
-        self.value += amount
+    def add(self, metric: Metric, amount: float, labels: Mapping[str, str]) -> None:
+        self.total += amount
 
-    def set(self, value: float) -> None:
-        self.value = value
+    show = observe = add
 
 
 def test_outside_ray_nothing_happens() -> None:
-    shown = metrics.ReplicaMetrics()
-    shown.show(dict.fromkeys(metrics.COUNTERS, 1.0), now=dict.fromkeys(metrics.GAUGES, 1.0))
+    meter = metrics.RayMeter()
+    for metric in (each for exported in EXPORTED.values() for each in exported):
+        labels = dict.fromkeys(metric.labels, "x")
+        tell = {"counter": meter.add, "gauge": meter.show, "histogram": meter.observe}[metric.kind]
+        tell(metric, 1.0, labels)
     metrics.count_policy_failure()
 
 
-def test_counters_follow_the_totals(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: dict[str, Recorder] = {}
-    monkeypatch.setattr(metrics, "_metric", lambda kind, name, text: made.setdefault(name, Recorder()))
-    shown = metrics.ReplicaMetrics()
-    for total in (1.0, 1.0, 2.5):
-        shown.show(dict.fromkeys(metrics.COUNTERS, total), now=dict.fromkeys(metrics.GAUGES, total))
-    assert {recorder.value for recorder in made.values()} == {2.5}
+def test_counters_follow_totals_and_never_fall() -> None:
+    sums = Sums()
+    totals = metrics.Totals(sums)
+    for total in (1.0, 1.0, 2.5, 2.0):
+        totals.reach(metric_names.REPEATS, total, {})
+    assert sums.total == 2.5
 
 
-def test_the_clocks_tell_every_counter() -> None:
-    clocks = Clocks(total_nanoseconds=10**9, idle_nanoseconds=4 * 10**8, books=Books(busy_nanoseconds=5 * 10**8))
-    assert set(clocks.totals()) == set(metrics.COUNTERS)
-    assert clocks.totals()["hybriddiffusion_engine_host_seconds"] == pytest.approx(0.1)
+def test_totals_keep_labels_apart() -> None:
+    sums = Sums()
+    totals = metrics.Totals(sums)
+    for tenant in ("ada", "bob"):
+        totals.reach(metric_names.EDGE_SECONDS, 3.0, {"tenant": tenant})
+    assert sums.total == 6.0

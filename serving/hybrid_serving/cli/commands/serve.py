@@ -6,7 +6,7 @@ started, and nothing else.
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -19,11 +19,12 @@ from hybrid_engines.parts import ModelError
 from hybrid_engines.spec import EngineError
 from hybrid_serving.cli import desired as desires
 from hybrid_serving.cli import mounts, output, ray_environment, rollout, warm
+from hybrid_serving.cli.bill import Bill
 from hybrid_serving.cli.desired import Desired
 from hybrid_serving.cli.failures import UsageFailure, reported
 from hybrid_serving.cli.local import LocalRay
 from hybrid_serving.cli.reporter import Reporter
-from hybrid_serving.cli.serve_api import ServeApi, Unready
+from hybrid_serving.cli.serve_api import Application, ServeApi, Unready
 from hybrid_serving.cli.state import Running, StateFolder, default_folder
 from hybrid_serving.cli.watcher import Watcher
 from hybrid_serving.edge.client import Service
@@ -37,6 +38,8 @@ hybrid serve -f shapes.yaml --port 9000
 hybrid serve -f shapes.yaml   [dim]# again, while it runs: applies the change in place[/]"""
 
 _WATCH_SECONDS = 1.0
+_GOODBYE_SECONDS = 8.0
+"""For replicas to end what they do and to close their books."""
 
 File = Annotated[
     Path,
@@ -76,6 +79,7 @@ def _start(
     if not ray_environment.is_free(port, host=host):
         raise UsageFailure(f"Port {port} on {host} is in use; stop what listens there or choose another with `--port`.")
     mounts.write(folder.mounts, api_keys=desired.api_keys, signing=desired.signing_keys)
+    mounts.write_ledger(folder.mounts, path=folder.ledger)
     with _interruptible(), LocalRay(mounts=folder.mounts, with_haproxy=_has_haproxy(reporter)) as ray:
         ray.start()
         _ensure_engines(desired, reporter=reporter)
@@ -114,7 +118,11 @@ def _serve(
     _probe(running, folder=folder, timeout_seconds=timeout_seconds, reporter=reporter)
     folder.write(running)
     _announce(running, desired=desired, folder=folder, reporter=reporter)
-    _watch(api, ray=ray, watcher=watcher, name=desired.name)
+    bill = Bill(service=desired.name, address=mounts.write_ledger(folder.mounts, path=folder.ledger))
+    _watch(api, ray=ray, see=(watcher, bill.see), name=desired.name)
+    with reporter.phase("books", "Books are closed"):
+        rollout.withdraw(api, document, watch=bill.see, timeout_seconds=_GOODBYE_SECONDS)
+        bill.close()
 
 
 def _change(desired: Desired, *, folder: StateFolder, timeout_seconds: float, reporter: Reporter) -> None:
@@ -175,8 +183,8 @@ def _announce(running: Running, *, desired: Desired, folder: StateFolder, report
     reporter.result({"event": "serving", "name": running.name, "url": url, "example": curl}, view)
 
 
-def _watch(api: ServeApi, *, ray: LocalRay, watcher: Watcher, name: str) -> None:
-    """Tell every change of state until Ctrl-C or SIGTERM."""
+def _watch(api: ServeApi, *, ray: LocalRay, see: Sequence[Callable[[Application], None]], name: str) -> None:
+    """Show every state of state until Ctrl-C or SIGTERM."""
     with suppress(KeyboardInterrupt):
         while True:
             time.sleep(_WATCH_SECONDS)
@@ -184,7 +192,8 @@ def _watch(api: ServeApi, *, ray: LocalRay, watcher: Watcher, name: str) -> None
             # A dashboard that is too busy to answer is no reason to end a service that answers its clients.
             with suppress(Unready):
                 if application := api.application(name):
-                    watcher(application)
+                    for eye in see:
+                        eye(application)
 
 
 @contextmanager

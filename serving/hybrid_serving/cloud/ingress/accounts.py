@@ -3,17 +3,19 @@
 Joins the parts: what was booked, what engines are known to take, prices. It computes nothing itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from hybrid_api import cost
+from hybrid_api.prices import PriceList
+from hybrid_serving.cloud import pricing
 from hybrid_serving.cloud.ingress.answers import Picture
 from hybrid_serving.cloud.ingress.bills import Bill
+from hybrid_serving.cloud.ingress.counts import Counts
 from hybrid_serving.cloud.ingress.dispatch import Booking, Journey
 from hybrid_serving.cloud.ingress.issued import Record
-from hybrid_serving.cloud.ingress.ledger import Ledger, Meter, NoMeter
 from hybrid_serving.cloud.ingress.measured import Measured
 from hybrid_serving.cloud.ingress.orders import Order
 
@@ -26,22 +28,18 @@ class Accounts:
 
     segments: Sequence[str]
     """In denoising order."""
-    resources: Mapping[str, cost.Resources]
+    resources: dict[str, cost.Resources]
     """What a worker of each segment occupies."""
     measured: Measured = field(default_factory=Measured)
-    meter: Meter = field(default_factory=NoMeter)
+    counts: Counts = field(default_factory=Counts)
 
-    @property
-    def ledger(self) -> Ledger:
-        """Where amounts are counted."""
-        return Ledger(meter=self.meter, resources=self.resources)
-
-    def spent(self, journey: Journey, order: Order) -> None:
-        """Count what an image used so far, and learn from it, whether or not it will be finished."""
+    def spent(self, journey: Journey, order: Order, *, is_late: bool) -> None:
+        """Learn from what an image used so far, whether or not it will be finished; its workers have booked it."""
         for booking in journey.bookings:
             self.measured.learn(booking)
-        self.ledger.spent(journey.bookings, tenant=order.tenant, prices=order.prices)
-        self.ledger.repeated(journey.repeats)
+        self.counts.repeated(journey.repeats)
+        if is_late:
+            self.counts.late(tenant=order.tenant)
 
     def pictures(self, order: Order, pictures: Sequence[Picture], *, handoff_bytes: int = 0) -> Document:
         """The cost of pictures that go to their client now; `handoff_bytes` went before, in vain."""
@@ -56,14 +54,23 @@ class Accounts:
             picture_bytes=picture_bytes,
         )
         document = bill.document(self.measured)
-        self.ledger.sent(picture_bytes, tenant=order.tenant, prices=order.prices)
-        self.ledger.delivered(document, images=len(pictures), tenant=order.tenant, place="cloud")
+        self.counts.sent(picture_bytes, tenant=order.tenant, prices=order.prices)
+        self.counts.delivered(document, images=len(pictures), tenant=order.tenant, tier="cloud")
         return document
+
+    def estimated(self, order: Order, bookings: Sequence[Booking] | None) -> Document | None:
+        """What an order would cost that would book this; `None` where that is not known. Counts nothing."""
+        if bookings is None:
+            return None
+        images = len(order.settings)
+        sent = images * self.measured.picture_bytes.get(order.size, 0)
+        return self._bill(order, bookings, images=images, egress_bytes=sent, picture_bytes=sent).document(self.measured)
 
     def handed_over(self, order: Order, *, size_bytes: int) -> None:
         """Count a handoff that goes to its device now."""
         self.measured.handoff_bytes = size_bytes
-        self.ledger.sent(size_bytes, tenant=order.tenant, prices=order.prices)
+        self.counts.sent(size_bytes, tenant=order.tenant, prices=order.prices)
+        self.counts.handoff("issued")
 
     def reported(self, record: Record, *, seconds: Decimal) -> Document:
         """The cost of a picture that a device finished; counted the first time it is told."""
@@ -79,9 +86,17 @@ class Accounts:
         document = bill.document(self.measured)
         if not record.is_settled:
             record.is_settled = True
-            self.ledger.computed_at_the_edge(float(seconds), tenant=order.tenant)
-            self.ledger.delivered(document, images=1, tenant=order.tenant, place="edge")
+            self.counts.computed_at_the_edge(seconds, tenant=order.tenant)
+            self.counts.delivered(document, images=1, tenant=order.tenant, tier="edge")
+            self.counts.handoff("finished")
         return document
+
+    def _prices(self, order: Order) -> PriceList | None:
+        """The order's prices, unless a segment occupies what they have no price for."""
+        prices = order.prices
+        if prices is None or not all(pricing.is_priced(each, prices) for each in self.resources.values()):
+            return None
+        return prices
 
     def _bill(
         self,
@@ -99,7 +114,7 @@ class Accounts:
             images=images,
             segments=self.segments,
             resources=self.resources,
-            prices=order.prices,
+            prices=self._prices(order),
             egress_bytes=egress_bytes,
             picture_bytes=picture_bytes,
             edge_seconds=edge_seconds,

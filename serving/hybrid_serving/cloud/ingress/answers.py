@@ -82,7 +82,7 @@ def fingerprint(pictures: Sequence[Picture]) -> str:
     return "-".join(dict.fromkeys(booking.domain for picture in pictures for booking in picture.bookings))
 
 
-def hybrid(order: Order, *, cost: Object) -> Object:
+def hybrid(order: Order, *, cost: Object | None) -> Object:
     """What this service adds: everything needed to draw the same again, and what it cost."""
     settings = order.settings[0]
     return {

@@ -3,6 +3,7 @@
 Writes into a recording, so that repeats of the request can read along; knows no HTTP.
 """
 
+import time
 from collections.abc import Awaitable, Callable
 
 from hybrid_serving.cloud.ingress import answers, dispatch, events, ways
@@ -38,11 +39,17 @@ async def _stream(service: Service, order: Order, recording: Recording) -> None:
 
 async def _events(service: Service, order: Order, image: int, recording: Recording) -> None:
     """One image's events; a preview that a later one overtook before it was sent is left out."""
+    began = time.monotonic()
+    is_first = True
 
     async def send(preview: Preview) -> None:
+        nonlocal is_first
         data = await service.encode(preview.pixels, order)
         body = answers.partial(order, data, image=image, index=preview.index, created=int(service.clock()))
         recording.append(events.event(events.PARTIAL, body), topic=f"partial-{image}")
+        if is_first and image == 0:
+            service.accounts.counts.previewed(time.monotonic() - began)
+        is_first = False
 
     feed = Feed(send)
     picture = await _picture(service, order, image, on_preview=feed.offer)

@@ -46,6 +46,14 @@ def issue(service: Service, order: Order) -> Callable[[Recording], Awaitable[Non
 
 def opened(service: Service, data: bytes) -> Handoff:
     """The handoff in `data`, if we signed it, it is in time, and it fits the networks of now."""
+    try:
+        return _accepted(service, data)
+    except (files.HandoffError, ApiError):
+        service.accounts.counts.handoff("refused")
+        raise
+
+
+def _accepted(service: Service, data: bytes) -> Handoff:
     handoff = files.unpack(data, keys=service.signing.ring().public, now=_now(service))
     if handoff.attempt > service.terms.handoff_attempts:
         message = f"The handoff is attempt {handoff.attempt} of {service.terms.handoff_attempts}; ask for a new one."
@@ -76,6 +84,7 @@ def finish(service: Service, handoff: Handoff, *, tenant: str) -> Callable[[Reco
         answer = await service.run(work, journey, order=order)
         assert isinstance(answer, Image), "the last leg goes to the end"
         known = service.issued.settle(handoff.request)
+        service.accounts.counts.handoff("returned")
         picture = answers.Picture(
             base64=await service.encode(answer.pixels, order),
             bookings=(*(known.bookings if known else ()), *journey.bookings),

@@ -5,13 +5,15 @@ Plain ASGI, because these must act before the framework parses anything.
 
 import re
 import secrets
+import time
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from hybrid_api import metric_names
 from hybrid_serving.cloud.ingress.auth import ApiKeys
 from hybrid_serving.cloud.ingress.failures import answer_to
-from hybrid_serving.cloud.ingress.ledger import Meter
+from hybrid_serving.cloud.metrics import Meter
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:+/=@-]{1,128}")
 _NEEDS_KEY = "/v1/"
@@ -64,7 +66,7 @@ class Failures:
 
 
 class Counting:
-    """Counts answers by route and status."""
+    """Counts answers by route and status, and times them to their last byte."""
 
     def __init__(self, app: ASGIApp, *, meter: Meter) -> None:
         self._app = app
@@ -72,13 +74,16 @@ class Counting:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on and count what is answered."""
+        began = time.monotonic()
 
         async def counting_send(message: Message) -> None:
+            # The template, never the path itself: paths are the client's to invent.
+            path = getattr(scope.get("route"), "path", "none")
             if message["type"] == "http.response.start":
-                # The template, never the path itself: paths are the client's to invent.
-                path = getattr(scope.get("route"), "path", "none")
-                self._meter.add("hybriddiffusion_requests", 1, {"path": path, "status": str(message["status"])})
+                self._meter.add(metric_names.REQUESTS, 1, {"path": path, "status": str(message["status"])})
             await send(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                self._meter.observe(metric_names.REQUEST_SECONDS, time.monotonic() - began, {"path": path})
 
         await self._app(scope, receive, counting_send)
 
@@ -93,6 +98,8 @@ class Authentication:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with its tenant in `scope["state"]`; raises `ApiError` otherwise."""
         if scope["type"] == "http" and scope["path"].startswith(_NEEDS_KEY):
-            authorization = Headers(scope=scope).get("authorization")
+            headers = Headers(scope=scope)
+            # A proxy on the way, such as Kubernetes' API server, may keep `Authorization` for itself.
+            authorization = headers.get("x-hybrid-authorization") or headers.get("authorization")
             scope.setdefault("state", {})["tenant"] = self._keys.tenant(authorization)
         await self._app(scope, receive, send)

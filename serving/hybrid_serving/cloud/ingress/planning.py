@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hybrid_api import scalars
-from hybrid_api.v1alpha1 import Steps
+from hybrid_api.segments import Steps
 from hybrid_serving import split
 from hybrid_serving.cloud.ingress.errors import ApiError
 from hybrid_serving.table import Table

@@ -96,6 +96,23 @@ class Hybrid(_Reply):
     cost: Cost
 
 
+class Expected(Hybrid):
+    """The same of a request that nobody draws."""
+
+    cost: Cost | None  # type: ignore[assignment]  # wider on purpose: an estimate may not be had
+    """`null` until every network that it needs was measured."""
+
+
+class Estimate(_Reply):
+    """What a request would cost."""
+
+    object: Literal["estimate"]
+    images: int
+    wait_seconds: float
+    """Predicted wait before its first steps."""
+    hybrid: Expected
+
+
 class _Echo(_Reply):
     background: Literal["opaque"]
     output_format: Literal["png", "jpeg", "webp"]

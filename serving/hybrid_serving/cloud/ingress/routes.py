@@ -12,7 +12,7 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from hybrid_serving.cloud.ingress import generations, handoffs, refusals, replies, reports
+from hybrid_serving.cloud.ingress import estimates, generations, handoffs, refusals, replies, reports
 from hybrid_serving.cloud.ingress.capabilities import capabilities, model_card
 from hybrid_serving.cloud.ingress.documentation import DESCRIPTION, HANDOFF_BODY, answers, describe, file, streamed
 from hybrid_serving.cloud.ingress.errors import ApiError, json_response
@@ -58,6 +58,12 @@ async def generate(
     where = scope(order.tenant, request.url.path, idempotency_key)
     reader = service.answers.join(where, body=await request.body(), work=generations.work(service, order))
     return RecordedResponse(reader)
+
+
+@router.post("/v1/images/estimates", responses=answers(replies.Estimate, 400, 401, 404, 413, 422), dependencies=[Key])
+async def estimate(body: GenerationRequest, request: Request, service: Serving) -> Response:
+    """Tell what a generation would cost, and draw nothing."""
+    return json_response(estimates.estimate(service, service.order(body, tenant=request.state.tenant)))
 
 
 @router.post("/v1/handoffs", responses=file(400, 401, 404, 413, 422, 429, 503, 504), dependencies=[Key])
@@ -137,7 +143,7 @@ def create(service: Service, *, adds_request_id: bool = True) -> FastAPI:
     app.add_middleware(BodyLimit, limit_bytes=lambda: service.terms.body_bytes)
     app.add_middleware(Authentication, keys=service.keys)
     app.add_middleware(Failures)
-    app.add_middleware(Counting, meter=service.accounts.meter)
+    app.add_middleware(Counting, meter=service.accounts.counts.meter)
     describe(app)
     if adds_request_id:
         app.add_middleware(RequestId)

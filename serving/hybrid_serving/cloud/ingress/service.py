@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from hybrid_serving import pixels, sampler, split
@@ -104,7 +104,8 @@ class Service:
     async def run(
         self, work: Work, journey: Journey, *, order: Order, on_preview: Callable[[Preview], None] | None = None
     ) -> Image | Released:
-        """Dispatch `work`, counted as promised meanwhile; what it used is counted however it ends."""
+        """Dispatch `work` for its tenant, counted as promised meanwhile; what it used is counted however it ends."""
+        work = replace(work, tenant=order.tenant)
         patience_seconds = PATIENCE * max(0.0, work.deadline - self.clock())
         try:
             with self.admission.promised(journey, rows_a_step=rows_a_step(work.settings)):
@@ -112,7 +113,7 @@ class Service:
                     work, journey, runners=self.runners, on_preview=on_preview, patience_seconds=patience_seconds
                 )
         finally:
-            self.accounts.spent(journey, order)
+            self.accounts.spent(journey, order, is_late=self.clock() > work.deadline)
 
     async def encode(self, array: pixels.Pixels, order: Order) -> str:
         """The picture as base64, made in a thread."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from hybrid_api.prices import PriceList
 from hybrid_api.scalars import Size
+from hybrid_api.segments import Steps
 from hybrid_api.serve_config import Tunable
-from hybrid_api.v1alpha1 import Steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

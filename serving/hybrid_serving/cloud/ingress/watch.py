@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
+from hybrid_serving.cloud import occupancy
 from hybrid_serving.cloud.ingress.service import Service
 
 logger = logging.getLogger(__name__)
@@ -50,5 +51,7 @@ async def look(
         if counts.get(name, 0) and name not in service.described:
             described = await segment.describe()
             service.described[name] = described
+            if occupied := described.get("occupies"):
+                service.accounts.resources[name] = occupancy.parse(occupied)
             service.admission.learn(name, milliseconds=described["milliseconds"])
             service.accounts.measured.expect(name, described["milliseconds_by_kind"])

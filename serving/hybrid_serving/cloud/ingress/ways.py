@@ -5,7 +5,7 @@ Pure. The device's part begins with the first `Edge` segment; where the resource
 
 from collections.abc import Sequence
 
-from hybrid_api.v1alpha1 import Steps
+from hybrid_api.segments import Steps
 from hybrid_serving.cloud.ingress.dispatch import Leg, legs
 from hybrid_serving.cloud.ingress.errors import ApiError
 from hybrid_serving.cloud.ingress.facts import Segment

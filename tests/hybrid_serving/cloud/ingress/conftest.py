@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 
 from hybrid_api.cost import Resources
+from hybrid_api.metric_names import Metric
 from hybrid_api.prices import PriceList
 from hybrid_api.scalars import Share, Size
-from hybrid_api.v1alpha1 import Steps
+from hybrid_api.segments import Steps
 from hybrid_serving import noise
 from hybrid_serving.cloud.ingress import routes
 from hybrid_serving.cloud.ingress.accounts import Accounts
 from hybrid_serving.cloud.ingress.auth import ApiKeys
+from hybrid_serving.cloud.ingress.counts import Counts
 from hybrid_serving.cloud.ingress.facts import Facts, Segment
 from hybrid_serving.cloud.ingress.mounted import MountedFolder
 from hybrid_serving.cloud.ingress.service import Service
@@ -94,14 +96,23 @@ class FakeDenoiser:
 
 
 class CountingMeter:
-    """Sums by name and labels."""
+    """Sums by name and labels, and what was observed."""
 
     def __init__(self) -> None:
         self.counts: dict[tuple[str, ...], float] = {}
+        self.observed: list[tuple[str, ...]] = []
 
-    def add(self, name: str, amount: float, labels: Mapping[str, str]) -> None:
-        key = (name, *labels.values())
+    def add(self, metric: Metric, amount: float, labels: Mapping[str, str]) -> None:
+        assert tuple(labels) == metric.labels
+        key = (metric.name, *labels.values())
         self.counts[key] = self.counts.get(key, 0.0) + amount
+
+    def show(self, metric: Metric, value: float, labels: Mapping[str, str]) -> None:
+        assert tuple(labels) == metric.labels
+
+    def observe(self, metric: Metric, value: float, labels: Mapping[str, str]) -> None:
+        assert tuple(labels) == metric.labels
+        self.observed.append((metric.name, *labels.values()))
 
 
 def picture(settings: Settings) -> np.ndarray:
@@ -194,7 +205,7 @@ def service(denoisers: Mapping[str, FakeDenoiser], mounts: Path, meter: Counting
         accounts=Accounts(
             segments=list(denoisers),
             resources={name: Resources(cpu_cores=Decimal(2)) for name in denoisers},
-            meter=meter,
+            counts=Counts(meter=meter),
         ),
     )
     service.terms = make_terms()

@@ -6,10 +6,12 @@ from decimal import Decimal
 
 import pytest
 
+from hybrid_api.cost import Resources
 from hybrid_serving import handoff as files
 from hybrid_serving.cloud.ingress.dispatch import Booking, ReplicaLost
 from hybrid_serving.cloud.ingress.measured import Measured
 from hybrid_serving.keys import PublicKeys
+from hybrid_serving.ledger.entries import Kind
 from hybrid_serving.protocol import Usage
 
 PATH = "/v1/images/generations"
@@ -41,13 +43,24 @@ def report(ask, data: bytes, *, seconds: float):
 
 def test_money_counted_is_money_told(ask, meter) -> None:
     told = [draw(ask, n=n).json()["hybrid"]["cost"] for n in (1, 3)]
-    assert sums(meter, "hybriddiffusion_cost") == pytest.approx(float(sum(Decimal(each["cloud"]) for each in told)))
+    nanoseconds = sum(sum(each["nanoseconds"].values()) for each in told)
+    engine = Decimal("0.0316") * 2 * nanoseconds / Decimal(3600 * 10**9)
+    money = float(sum(Decimal(each["cloud"]) for each in told))
+    assert sums(meter, "hybriddiffusion_cost") + float(engine) == pytest.approx(money), "workers count the engine time"
+    assert sums(meter, "hybriddiffusion_compared_cost") == pytest.approx(money)
     assert sums(meter, "hybriddiffusion_all_cloud_cost") == pytest.approx(
         float(sum(Decimal(each["all_cloud"]) for each in told))
     )
     assert sums(meter, "hybriddiffusion_images") == 4
-    nanoseconds = sum(sum(each["nanoseconds"].values()) for each in told)
-    assert sums(meter, "hybriddiffusion_booked_engine_seconds") == pytest.approx(nanoseconds / 1e9)
+
+
+def test_the_ledger_gets_what_clients_are_told(ask, service) -> None:
+    told = [draw(ask, n=n).json()["hybrid"]["cost"] for n in (1, 3)]
+    totals = {(key.tenant, key.kind): count.quantity for key, count in service.accounts.counts.totals().items()}
+    assert totals["anonymous", Kind.IMAGES] == 4
+    assert totals["anonymous", Kind.EGRESS] == sum(each["egress_bytes"] for each in told)
+    assert totals["anonymous", Kind.ALL_CLOUD] == sum(int(Decimal(each["all_cloud"]) * 10**12) for each in told)
+    assert totals["anonymous", Kind.COMPARED] == sum(int(Decimal(each["cloud"]) * 10**12) for each in told)
 
 
 def test_a_saving_is_what_its_inputs_make_it(ask) -> None:
@@ -80,10 +93,31 @@ def test_without_prices_time_is_booked_and_nothing_priced(ask, service, terms, m
     assert "hybriddiffusion_cost" not in {name for name, *_ in meter.counts}
 
 
-def test_what_a_failed_image_used_is_counted_too(ask, denoisers, meter) -> None:
+def test_a_segment_without_a_price_is_booked_and_not_priced(ask, service, meter) -> None:
+    service.accounts.resources["small"] = Resources(cpu_cores=Decimal(2), gpus=1, gpu_type="unheard-of")
+    cost = draw(ask).json()["hybrid"]["cost"]
+    assert cost["nanoseconds"] == {"large": 20100, "small": 15600}
+    assert "currency" not in cost
+    assert sums(meter, "hybriddiffusion_images") == 1
+
+
+def test_work_is_booked_to_the_tenant_who_asked(ask, denoisers) -> None:
+    draw(ask)
+    assert {work.tenant for each in denoisers.values() for work in each.received} == {"anonymous"}
+
+
+def test_a_picture_after_its_deadline_is_a_miss(ask, service, meter) -> None:
+    draw(ask)
+    assert sums(meter, "hybriddiffusion_deadline_misses") == 0
+    now = service.clock
+    service.clock = iter([now(), *[now() + 10_000] * 100]).__next__
+    draw(ask)
+    assert sums(meter, "hybriddiffusion_deadline_misses") == 1
+
+
+def test_what_a_failed_image_used_is_no_picture(ask, denoisers, meter) -> None:
     denoisers["small"].script += [lambda work: ReplicaLost("killed")] * 2
     assert draw(ask).status_code == 503
-    assert sums(meter, "hybriddiffusion_cost") > 0
     assert sums(meter, "hybriddiffusion_images") == 0
     assert sums(meter, "hybriddiffusion_repeats") == 1
 
@@ -94,6 +128,9 @@ def test_a_picture_finished_at_the_edge_counts_once(ask, meter) -> None:
     for _ in range(2):
         assert report(ask, data, seconds=0.5)["hybrid"]["cost"]["edge_seconds"] == "0.5"
     assert meter.counts["hybriddiffusion_images", "anonymous", "edge"] == 1
+    assert (
+        meter.counts["hybriddiffusion_handoffs", "issued"] == meter.counts["hybriddiffusion_handoffs", "finished"] == 1
+    )
     assert sums(meter, "hybriddiffusion_edge_seconds") == 0.5
 
 
@@ -105,7 +142,19 @@ def test_a_picture_given_back_counts_as_the_clouds_with_all_that_it_cost(ask, me
     assert set(cost["nanoseconds"]) == {"large", "small"}
     assert sums(meter, "hybriddiffusion_images") == 1
     assert meter.counts["hybriddiffusion_images", "anonymous", "cloud"] == 1
-    assert sums(meter, "hybriddiffusion_cost") == pytest.approx(float(cost["cloud"]))
+    assert meter.counts["hybriddiffusion_handoffs", "returned"] == 1
+    assert sums(meter, "hybriddiffusion_compared_cost") == pytest.approx(float(cost["cloud"]))
+
+
+def test_a_handoff_that_nobody_signed_is_counted_as_refused(ask, meter) -> None:
+    assert ask("POST", "/v1/handoffs/finish", content=b"nonsense").is_client_error
+    assert meter.counts["hybriddiffusion_handoffs", "refused"] == 1
+
+
+def test_answers_and_first_previews_are_timed(ask, meter) -> None:
+    draw(ask, stream=True, partial_images=2)
+    assert ("hybriddiffusion_request_seconds", PATH) in meter.observed
+    assert meter.observed.count(("hybriddiffusion_first_preview_seconds",)) == 1
 
 
 def test_answers_are_counted_by_route_and_never_by_path(ask, meter) -> None:

@@ -1,9 +1,11 @@
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from hybrid_serving.cloud.ingress.auth import OPEN_TENANT, ApiKeys
 from hybrid_serving.cloud.ingress.errors import ApiError
+from hybrid_serving.cloud.ingress.middleware import Authentication
 from hybrid_serving.cloud.ingress.mounted import MountedFolder
 
 
@@ -111,3 +113,27 @@ def test_a_folder_swapped_in_this_moment_keeps_its_last_keys(tmp_path: Path, mon
     assert known.tenant("Bearer key-of-a") == "a"
     with pytest.raises(ApiError):
         known.tenant(None)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": "Bearer key-of-a"},
+        {"x-hybrid-authorization": "Bearer key-of-a"},
+        {"authorization": "Bearer of-the-api-server", "x-hybrid-authorization": "Bearer key-of-a"},
+    ],
+)
+def test_a_key_may_travel_beside_the_one_that_a_proxy_keeps_for_itself(tmp_path: Path, headers: dict[str, str]) -> None:
+    (tmp_path / "a").write_text("key-of-a")
+    scope = {
+        "type": "http",
+        "path": "/v1/models",
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+    }
+    tenants = []
+
+    async def app(scope: dict, receive, send) -> None:
+        tenants.append(scope["state"]["tenant"])
+
+    asyncio.run(Authentication(app, keys=keys(tmp_path))(scope, None, None))
+    assert tenants == ["a"]

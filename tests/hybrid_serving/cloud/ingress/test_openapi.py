@@ -11,6 +11,7 @@ def test_every_route_is_described(service) -> None:
         "/v1/handoffs",
         "/v1/handoffs/finish",
         "/v1/handoffs/{handoff_id}/report",
+        "/v1/images/estimates",
         "/v1/images/generations",
         "/v1/models",
         "/v1/models/{model}",

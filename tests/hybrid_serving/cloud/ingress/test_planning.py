@@ -1,7 +1,7 @@
 import pytest
 
 from hybrid_api.scalars import Share
-from hybrid_api.v1alpha1 import Steps
+from hybrid_api.segments import Steps
 from hybrid_serving import sampler, split
 from hybrid_serving.cloud.ingress import planning
 from hybrid_serving.cloud.ingress.errors import ApiError

@@ -1,0 +1,113 @@
+"""Recording rules: what dashboards and alerts ask often, computed once.
+
+Money by the hour comes from counters, so a gap in scraping flattens a curve and loses nothing that a counter kept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_BY = "namespace, name"
+_SEGMENT = f"{_BY}, segment"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """One recording rule."""
+
+    name: str
+    expression: str
+    text: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+def _rate(metric: str, *, window: str, by: str = _BY, where: str = "") -> str:
+    return f"sum by ({by}) (rate({metric}{where}[{window}]))"
+
+
+def _quantile(metric: str, *, by: str) -> str:
+    return f"histogram_quantile(0.95, {_rate(f'{metric}_bucket', window='5m', by=f'{by}, le')})"
+
+
+_USED, _IMAGES = _rate("hybriddiffusion_cost_total", window="1h"), _rate("hybriddiffusion_images_total", window="1h")
+_OVERHEAD = _rate("hybriddiffusion_overhead_cost_total", window="1h")
+_IDLE = _rate("hybriddiffusion_overhead_cost_total", window="1h", where='{kind="idle"}')
+_STEP_COST = _rate("hybriddiffusion_cost_total", window="1h", by=_SEGMENT, where='{kind="step"}')
+_STEP_ROWS = _rate("hybriddiffusion_engine_rows_total", window="5m", by=_SEGMENT, where='{kind="step"}')
+_ALL_ROWS = _rate("hybriddiffusion_engine_rows_total", window="5m", by=_SEGMENT, where='{kind=~"step|padding"}')
+_USED_NOW = _rate("hybriddiffusion_cost_total", window="5m", by=f"{_SEGMENT}, tenant, tier, kind")
+_OVERHEAD_NOW = _rate("hybriddiffusion_overhead_cost_total", window="5m", by=f"{_SEGMENT}, tier, kind")
+
+RECORDINGS = (
+    Recording(
+        name="hybriddiffusion:used_cost:hourly",
+        expression=f"3600 * {_USED_NOW}",
+        text="Money that requests use, an hour, over the last five minutes.",
+    ),
+    Recording(
+        name="hybriddiffusion:overhead_cost:hourly",
+        expression=f"3600 * {_OVERHEAD_NOW}",
+        text="Money that is nobody's, an hour, over the last five minutes.",
+    ),
+    Recording(
+        name="hybriddiffusion_cost_per_thousand_images",
+        expression=f"1000 * {_USED} / ({_IMAGES} > 0)",
+        labels={"cost_basis": "usage"},
+        text="What a thousand pictures used, over the last hour.",
+    ),
+    Recording(
+        name="hybriddiffusion_cost_per_thousand_images",
+        expression=f"1000 * ({_USED} + {_OVERHEAD}) / ({_IMAGES} > 0)",
+        labels={"cost_basis": "allocation"},
+        text="The same with everything that workers cost meanwhile, idle time included.",
+    ),
+    Recording(
+        name="hybriddiffusion_cost_per_million_steps",
+        expression=(
+            f"1000000 * {_STEP_COST} / ({_rate('hybriddiffusion_steps_total', window='1h', by=f'{_BY}, segment')} > 0)"
+        ),
+        labels={"cost_basis": "usage"},
+        text="What a million rows of steps used in a segment, over the last hour.",
+    ),
+    Recording(
+        name="hybriddiffusion_offload_savings_fraction",
+        expression=(
+            f"1 - {_rate('hybriddiffusion_compared_cost_total', window='1h')}"
+            f" / ({_rate('hybriddiffusion_all_cloud_cost_total', window='1h')} > 0)"
+        ),
+        text="Share of the all-cloud cost that finished pictures avoided, over the last hour; below 0 they cost more.",
+    ),
+    Recording(
+        name="hybriddiffusion:idle_cost:ratio1h",
+        expression=(f"{_IDLE} / (({_USED} + {_OVERHEAD} > 0) or ({_OVERHEAD} > 0))"),
+        text="Share of the workers' cost in which they waited for work, over the last hour.",
+    ),
+    Recording(
+        name="hybriddiffusion:batch_occupancy:ratio5m",
+        expression=(f"{_STEP_ROWS} / ({_ALL_ROWS} > 0)"),
+        text="Share of the rows of step calls that were somebody's.",
+    ),
+    Recording(
+        name="hybriddiffusion:queue_wait_seconds:p95_5m",
+        expression=_quantile("hybriddiffusion_queue_wait_seconds", by=f"{_BY}, segment"),
+        text="Wait for the first engine call that 95 % of the work stay below.",
+    ),
+    Recording(
+        name="hybriddiffusion:request_seconds:p95_5m",
+        expression=_quantile("hybriddiffusion_request_seconds", by=f"{_BY}, path"),
+        text="Time to the last byte that 95 % of the answers stay below.",
+    ),
+    Recording(
+        name="hybriddiffusion:deadline_misses:ratio15m",
+        expression=(
+            f"({_rate('hybriddiffusion_deadline_misses_total', window='15m')}"
+            f" or 0 * {_rate('hybriddiffusion_images_total', window='15m')})"
+            f" / ({_rate('hybriddiffusion_images_total', window='15m')} > 0)"
+        ),
+        text="Pictures later than their deadline, as a share of those that were finished.",
+    ),
+    Recording(
+        name="hybriddiffusion:workers:count",
+        expression=f"count by ({_BY}, segment) (hybriddiffusion_is_priced)",
+        text="Workers that run.",
+    ),
+)

@@ -1,0 +1,76 @@
+"""`hybrid cost`: what serving cost, from the ledger: who used what, what idled, whether it adds up to the bill."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+from rich.console import Group, RenderableType
+
+from hybrid_serving.cli import output, statement_view, windows
+from hybrid_serving.cli.failures import UsageFailure, reported
+from hybrid_serving.cli.state import StateFolder, default_folder
+from hybrid_serving.ledger import store
+from hybrid_serving.ledger.statement import DIMENSIONS, Dimension, statements
+
+EXAMPLES = """[bold]Examples[/]
+
+hybrid cost --window 24h
+
+hybrid cost --window 7d --aggregate tenant
+
+hybrid cost --ledger postgresql://reader@ledger/db --json   [dim]# of a cluster[/]"""
+
+Window = Annotated[str, typer.Option(help="How far back to look: a number with m, h or d.")]
+Aggregate = Annotated[str, typer.Option(help=f"What to break it down by, in this order: {', '.join(DIMENSIONS)}.")]
+Address = Annotated[str | None, typer.Option("--ledger", help="Address of a cluster's ledger.", envvar="HYBRID_LEDGER")]
+State = Annotated[Path | None, typer.Option(help="Folder that `hybrid serve` keeps its state in.")]
+
+
+def cost(
+    *,
+    window: Window = "24h",
+    aggregate: Aggregate = "model,tier,tenant",
+    ledger: Address = None,
+    state: State = None,
+    as_json: output.Json = False,
+) -> None:
+    """Show what was served cost: by whom it was used, what nobody used, and what the edge saved."""
+    by, until = _dimensions(aggregate), time.time_ns()
+    after = until - windows.seconds(window) * 1_000_000_000
+    folder = StateFolder((state or default_folder() / "serve").expanduser().resolve())
+    with reported(failure=(store.LedgerError,)):
+        found = store.connect(ledger or f"{store.SQLITE}{folder.ledger}", is_read_only=True)
+        sums, latest = found.sums(after=after, until=until), found.latest() or 0
+        found.close()
+    if latest > until:
+        output.notes().print(
+            f"! The ledger has entries up to {_moment(latest)}, after this machine's {_moment(until)}; "
+            "they are not shown. Check the clock.",
+            style="yellow",
+        )
+    told = statements(sums, by=by)
+    document = {
+        "after": _moment(after),
+        "until": _moment(until),
+        "statements": [statement_view.document(each, by=by) for each in told],
+    }
+    views: list[RenderableType] = [statement_view.view(each, by=by, window=window) for each in told]
+    empty = (
+        f"Nothing was served in the last {window}; the ledger ends {_moment(latest) if latest else 'before it began'}."
+    )
+    output.show(document, Group(*(views or [empty])), as_json=as_json)
+
+
+def _dimensions(text: str) -> list[Dimension]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    unknown = next((name for name in names if name not in DIMENSIONS), None)
+    if unknown is not None or len(set(names)) < len(names):
+        known = ", ".join(f"`{name}`" for name in DIMENSIONS)
+        raise UsageFailure(f"Found `{text}` to aggregate by, expected any of {known}, each once.")
+    return [cast("Dimension", name) for name in names]
+
+
+def _moment(nanoseconds: int) -> str:
+    return datetime.fromtimestamp(nanoseconds // 1_000_000_000, tz=UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,119 @@
+"""The ledger of a cluster, in PostgreSQL: any number of replicas write, each interval in one transaction.
+
+The only module that imports the driver. The address holds a password, so no message repeats it.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import psycopg
+
+from hybrid_serving.ledger.entries import Interval, Line
+from hybrid_serving.ledger.store import LedgerError, Sum, sum_of
+
+VERSION = 1
+_CONNECT_SECONDS = 5
+_STATEMENT_MILLISECONDS = 10_000
+_LOCK = 4_857_093_210
+"""Keeps replicas that start together from making the tables together."""
+
+_SCHEMA = """
+CREATE SCHEMA IF NOT EXISTS hybriddiffusion;
+CREATE TABLE IF NOT EXISTS hybriddiffusion.version (number INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS hybriddiffusion.interval (
+    source TEXT NOT NULL, sequence BIGINT NOT NULL, service TEXT NOT NULL,
+    began_at BIGINT NOT NULL, ended_at BIGINT NOT NULL, currency TEXT NOT NULL,
+    PRIMARY KEY (source, sequence)
+);
+CREATE TABLE IF NOT EXISTS hybriddiffusion.line (
+    source TEXT NOT NULL, sequence BIGINT NOT NULL, segment TEXT NOT NULL, tier TEXT NOT NULL, tenant TEXT NOT NULL,
+    kind TEXT NOT NULL, quantity BIGINT NOT NULL, work_rows BIGINT NOT NULL, rate TEXT NOT NULL,
+    PRIMARY KEY (source, sequence, segment, tier, tenant, kind),
+    FOREIGN KEY (source, sequence) REFERENCES hybriddiffusion.interval
+);
+CREATE INDEX IF NOT EXISTS interval_by_end ON hybriddiffusion.interval (ended_at);
+INSERT INTO hybriddiffusion.version SELECT 1 WHERE NOT EXISTS (SELECT FROM hybriddiffusion.version);
+"""
+_HEAD = """
+INSERT INTO hybriddiffusion.interval VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+_LINE = "INSERT INTO hybriddiffusion.line VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+_SUMS = """
+SELECT service, currency, segment, tier, tenant, kind, rate, SUM(quantity), SUM(work_rows)
+FROM hybriddiffusion.interval JOIN hybriddiffusion.line USING (source, sequence)
+WHERE ended_at > %s AND ended_at <= %s
+GROUP BY service, currency, segment, tier, tenant, kind, rate ORDER BY 1, 2, 3, 4, 5, 6, 7
+"""
+
+
+class PostgresqlStore:
+    """Implements `Store` on a server; for one thread at a time."""
+
+    def __init__(self, address: str, *, is_read_only: bool = False) -> None:
+        self._address = address
+        self._is_read_only = is_read_only
+        self._connection: psycopg.Connection | None = None
+
+    def put(self, interval: Interval) -> None:
+        """Keep an interval, whole or not at all; one that is there already stays as it is."""
+        head = (interval.source, interval.sequence)
+        values = (*head, interval.service, interval.began_at, interval.ended_at, interval.currency)
+        with self._usable() as connection, connection.transaction(), connection.cursor() as cursor:
+            if cursor.execute(_HEAD, values).rowcount:
+                cursor.executemany(_LINE, [(*head, *_values(line)) for line in interval.lines])
+
+    def sums(self, *, after: int, until: int) -> Sequence[Sum]:
+        """What ended after and not later than these times, in nanoseconds since the epoch."""
+        with self._usable() as connection:
+            return [sum_of(row) for row in connection.execute(_SUMS, (after, until)).fetchall()]
+
+    def latest(self) -> int | None:
+        """When the last interval of all ended."""
+        with self._usable() as connection:
+            row = connection.execute("SELECT MAX(ended_at) FROM hybriddiffusion.interval").fetchone()
+            return row[0] if row else None
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    @contextmanager
+    def _usable(self) -> Iterator[psycopg.Connection]:
+        """The connection; whatever fails leaves nothing half done and is connected anew next time."""
+        try:
+            if self._connection is None:
+                self._connection = self._open()
+            yield self._connection
+        except psycopg.Error as error:
+            self.close()
+            said = " ".join(str(error).split()) or type(error).__name__
+            raise LedgerError(
+                f"The ledger's PostgreSQL cannot be used ({said}); check the server and the Secret with its address."
+            ) from error
+
+    def _open(self) -> psycopg.Connection:
+        connection = psycopg.connect(
+            self._address,
+            autocommit=True,
+            connect_timeout=_CONNECT_SECONDS,
+            options=f"-c statement_timeout={_STATEMENT_MILLISECONDS}",
+        )
+        try:
+            with connection.transaction():
+                if not self._is_read_only:
+                    connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                    connection.execute(_SCHEMA.encode())
+                found = connection.execute("SELECT MAX(number) FROM hybriddiffusion.version").fetchone()
+        except psycopg.Error:
+            connection.close()
+            raise
+        if found is None or found[0] != VERSION:
+            connection.close()
+            raise psycopg.DatabaseError(f"found version {found and found[0]} of its tables, expected {VERSION}")
+        return connection
+
+
+def _values(line: Line) -> tuple[str | int, ...]:
+    return (*line.key[:3], line.key.kind.value, *line.count, str(line.rate))

@@ -1,0 +1,117 @@
+"""The ledger of one machine, in one SQLite file: several processes write in turn, each interval in one transaction.
+
+Write-ahead log with full synchronisation: what was committed survives `kill -9` and a power cut.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hybrid_serving.ledger.entries import Interval, Line
+from hybrid_serving.ledger.store import LedgerError, Sum, sum_of
+
+VERSION = 1
+_WAIT_SECONDS = 10.0
+"""For other writers of this machine; each needs milliseconds."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS interval (
+    source TEXT NOT NULL, sequence INTEGER NOT NULL, service TEXT NOT NULL,
+    began_at INTEGER NOT NULL, ended_at INTEGER NOT NULL, currency TEXT NOT NULL,
+    PRIMARY KEY (source, sequence)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS line (
+    source TEXT NOT NULL, sequence INTEGER NOT NULL, segment TEXT NOT NULL, tier TEXT NOT NULL, tenant TEXT NOT NULL,
+    kind TEXT NOT NULL, quantity INTEGER NOT NULL, work_rows INTEGER NOT NULL, rate TEXT NOT NULL,
+    PRIMARY KEY (source, sequence, segment, tier, tenant, kind)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS interval_by_end ON interval (ended_at);
+"""
+_SUMS = """
+SELECT service, currency, segment, tier, tenant, kind, rate, SUM(quantity), SUM(work_rows)
+FROM interval JOIN line USING (source, sequence) WHERE ended_at > ? AND ended_at <= ?
+GROUP BY service, currency, segment, tier, tenant, kind, rate ORDER BY 1, 2, 3, 4, 5, 6, 7
+"""
+
+
+class SqliteStore:
+    """Implements `Store` on a file; for one thread at a time."""
+
+    def __init__(self, path: Path, *, is_read_only: bool = False) -> None:
+        self._path = path
+        self._is_read_only = is_read_only
+        self._connection: sqlite3.Connection | None = None
+
+    def put(self, interval: Interval) -> None:
+        """Keep an interval, whole or not at all; one that is there already stays as it is."""
+        head = (interval.source, interval.sequence)
+        with self._usable() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            values = (*head, interval.service, interval.began_at, interval.ended_at, interval.currency)
+            found = connection.execute("INSERT OR IGNORE INTO interval VALUES (?, ?, ?, ?, ?, ?)", values)
+            if found.rowcount:
+                rows = [_values(head, line) for line in interval.lines]
+                connection.executemany("INSERT INTO line VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            connection.execute("COMMIT")
+
+    def sums(self, *, after: int, until: int) -> Sequence[Sum]:
+        """What ended after and not later than these times, in nanoseconds since the epoch."""
+        with self._usable() as connection:
+            return [sum_of(row) for row in connection.execute(_SUMS, (after, until))]
+
+    def latest(self) -> int | None:
+        """When the last interval of all ended."""
+        with self._usable() as connection:
+            found: int | None = connection.execute("SELECT MAX(ended_at) FROM interval").fetchone()[0]
+            return found
+
+    def close(self) -> None:
+        """Let go of the file."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    @contextmanager
+    def _usable(self) -> Iterator[sqlite3.Connection]:
+        """The connection; whatever fails leaves nothing half done and is opened anew next time."""
+        try:
+            if self._connection is None:
+                self._connection = self._open()
+            yield self._connection
+        except (sqlite3.Error, OSError) as error:
+            self._abandon()
+            raise LedgerError(
+                f"The ledger {self._path} cannot be used ({error}); check the disk and the file's owner."
+            ) from error
+
+    def _abandon(self) -> None:
+        # Closing rolls an open transaction back.
+        try:
+            self.close()
+        except sqlite3.Error:
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._is_read_only:
+            if not self._path.is_file():
+                raise FileNotFoundError("there is no such file; nothing was served from this folder yet")
+            connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=_WAIT_SECONDS)
+        else:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Keepers open it in one thread and close it in another, never both at once.
+            connection = sqlite3.connect(
+                self._path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.executescript(_SCHEMA + f"PRAGMA user_version={VERSION};")
+        found = connection.execute("PRAGMA user_version").fetchone()[0]
+        if found != VERSION:
+            connection.close()
+            raise sqlite3.DatabaseError(f"found version {found} of its tables, expected {VERSION}")
+        return connection
+
+
+def _values(head: tuple[str, int], line: Line) -> tuple[str | int, ...]:
+    return (*head, *line.key[:3], line.key.kind.value, *line.count, str(line.rate))

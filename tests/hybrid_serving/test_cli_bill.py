@@ -1,0 +1,77 @@
+"""The bill of one machine: processes seen from outside, written to the ledger beside what they book themselves."""
+
+import os
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hybrid_api import documents, serve_config
+from hybrid_serving.cli.bill import Bill
+from hybrid_serving.cli.serve_api import Application, Deployment
+from hybrid_serving.cloud import clocks
+from hybrid_serving.ledger.sqlite import SqliteStore
+
+SAMPLE = Path(__file__).resolve().parents[2] / "e2e" / "samples" / "shapes.yaml"
+
+
+def an_application(*pids: int, price: str | None = None) -> Application:
+    loaded = documents.load_documents(SAMPLE.read_text())
+    prices = loaded.prices()
+    if price and prices:
+        prices = prices.model_copy(update={"cpu_core_hour": Decimal(price)})
+    config = serve_config.render(loaded.resource, prices=prices)["applications"][0]
+    deployment = Deployment(name="large", status="HEALTHY", message="", running=1, target=1, pids=pids)
+    return Application("shapes", "RUNNING", "", (deployment,), config)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.sqlite"
+
+
+def billed(ledger: Path) -> list[Any]:
+    store = SqliteStore(ledger, is_read_only=True)
+    found = [each.line for each in store.sums(after=0, until=time.time_ns())]
+    store.close()
+    return found
+
+
+def test_a_process_is_billed_from_its_birth_to_its_end(ledger: Path) -> None:
+    bill = Bill(service="shapes", address=f"sqlite:///{ledger}")
+    began = time.perf_counter()
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    time.sleep(0.3)
+    bill.see(an_application(child.pid))
+    seen = time.perf_counter() - began
+    child.kill()
+    child.wait()
+    bill.see(an_application())
+    bill.close()
+    (line,) = billed(ledger)
+    assert seen - 0.1 <= line.count.quantity / 1e9 <= seen + 0.1
+    assert (line.key.segment, line.key.kind.value, line.rate) == ("large", "bill", Decimal("0.0632"))
+
+
+def test_a_price_change_is_seen_in_what_serve_was_given(ledger: Path) -> None:
+    bill = Bill(service="shapes", address=f"sqlite:///{ledger}")
+    bill.see(an_application(os.getpid()))
+    time.sleep(0.1)
+    bill.see(an_application(os.getpid(), price="0.5"))
+    time.sleep(0.1)
+    bill.see(an_application(os.getpid(), price="0.5"))
+    bill.close()
+    found = billed(ledger)
+    assert {line.rate for line in found} == {Decimal("0.0632"), Decimal("1.0")}
+    total = sum(line.count.quantity for line in found)
+    assert total == pytest.approx(clocks.process_age_nanoseconds(), rel=0.1)
+
+
+def test_a_process_that_is_gone_already_is_no_trouble(ledger: Path) -> None:
+    bill = Bill(service="shapes", address=f"sqlite:///{ledger}")
+    bill.see(an_application(2**22 + 1))
+    bill.close()
