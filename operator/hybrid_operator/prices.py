@@ -1,0 +1,25 @@
+"""The price list that a resource names: from a ConfigMap's data to prices, or to why not. Pure."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hybrid_api.prices import PriceList, PriceListError
+from hybrid_api.v1alpha1 import HybridDiffusion
+from hybrid_operator.observed import Failure
+
+
+def resolve(hd: HybridDiffusion, config_map: Mapping[str, Any] | None) -> tuple[PriceList | None, Failure | None]:
+    """The prices, or why they cannot be had; neither where the resource names no list."""
+    if hd.spec.cost is None:
+        return None, None
+    name = hd.spec.cost.price_list_ref.name
+    if config_map is None:
+        return None, Failure("PriceListMissing", f"Found no ConfigMap `{name}`, expected the price list; create it.")
+    try:
+        prices = PriceList.from_data(config_map.get("data") or {})
+    except PriceListError as error:
+        return None, Failure("PriceListInvalid", f"ConfigMap `{name}`: {error}")
+    if prices.currency != hd.spec.cost.currency:
+        said = f"found {prices.currency}, expected {hd.spec.cost.currency}, the resource's `spec.cost.currency`"
+        return None, Failure("CurrencyDiffers", f"ConfigMap `{name}`: `currency`: {said}.")
+    return prices, None

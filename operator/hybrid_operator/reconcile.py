@@ -1,0 +1,193 @@
+"""One resource, one step closer: observe, desire, plan, carry out, summarise. Safe to repeat, to crash, to run late.
+
+This is the join; every decision is made elsewhere, from values.
+"""
+
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from hybrid_api import documents
+from hybrid_api.v1alpha1 import HybridDiffusion
+from hybrid_operator import kinds, manifests, metrics, observation, report, rollout, status
+from hybrid_operator.announcer import Announcer
+from hybrid_operator.blueprint import Blueprint
+from hybrid_operator.children import Children
+from hybrid_operator.cluster import Cluster
+from hybrid_operator.cluster_errors import ClusterError, Forbidden, Invalid, KindMissing, NameTaken
+from hybrid_operator.execution import Execution
+from hybrid_operator.observed import Answer, Failure, Observed, Revision, Stage, Verdict
+from hybrid_operator.proving import Proving
+from hybrid_operator.references import References, resolve
+from hybrid_operator.rollout import Plan
+from hybrid_operator.store import Key, Store
+
+logger = logging.getLogger(__name__)
+
+Manifest = dict[str, Any]
+
+_LOOK_AT_OBSTACLE = timedelta(seconds=15)
+
+_OBSTACLES: Mapping[type[ClusterError], str] = {
+    NameTaken: "NameTaken",
+    KindMissing: "KindMissing",
+    Forbidden: "Forbidden",
+    Invalid: "Refused",
+}
+"""Refusals that stay until somebody does something, and so belong into status; others are simply tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One resource as it is now, and what is to be made of it."""
+
+    key: Key
+    live: Manifest
+    blueprint: Blueprint
+    references: References
+
+    @property
+    def before(self) -> Manifest:
+        """The status as it is."""
+        return self.live.get("status") or {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What carrying a plan out came to."""
+
+    obstacle: Failure | None = None
+    """What stands in its way until somebody does something."""
+    lacking: Failure | None = None
+    """What could not be had and is done without."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconciler:
+    """What reconciling needs; the same for all resources."""
+
+    cluster: Cluster
+    store: Store
+    proving: Proving
+    announcer: Announcer
+    defaults: manifests.Defaults
+    clock: Callable[[], datetime]
+
+    async def reconcile(self, key: Key) -> timedelta | None:
+        """Bring the cluster one step closer to the resource; when to look again though nothing is heard."""
+        live = self.store.get(kinds.HYBRID_DIFFUSION, namespace=key.namespace, name=key.name)
+        if live is None or live["metadata"].get("deletionTimestamp"):
+            # The garbage collector takes the children; making any now would race with it.
+            self.proving.forget(key)
+            metrics.forget(namespace=key.namespace, name=key.name)
+            return None
+        try:
+            hd = documents.parse(live)
+        except documents.DocumentError as error:
+            await self.announcer.say(live, {}, status.unreadable(str(error)))
+            return None
+        return await self._reconcile(await self._case(key, live, hd))
+
+    async def _case(self, key: Key, live: Manifest, hd: HybridDiffusion) -> _Case:
+        references = await resolve(hd, self.cluster)
+        blueprint = Blueprint(
+            hd=hd,
+            children=Children(live["metadata"]["uid"], self.store.children(key)),
+            defaults=self.defaults,
+            prices=references.prices,
+            keeps_prices=references.price_failure is not None,
+        )
+        return _Case(key, live, blueprint, references)
+
+    async def _reconcile(self, case: _Case) -> timedelta | None:
+        blueprint, key = case.blueprint, case.key
+        observed = await self._observe(case)
+        plan = rollout.plan(blueprint.goal(), observed, now=self.clock())
+        outcome = await self._carry_out(plan, case)
+        facts = self._facts(case, plan=plan, observed=observed, outcome=outcome)
+        if plan.serving == blueprint.revision:
+            self.proving.prove_again(key, plan.serving, blueprint)
+        rest = report.summary(blueprint.hd, children=blueprint.children, plan=plan)
+        await self.announcer.say(case.live, rest, status.conditions(facts))
+        is_troubled = facts.obstacle is not None or facts.proof.verdict is Verdict.FAILED
+        return _LOOK_AT_OBSTACLE if is_troubled and plan.look_again is None else plan.look_again
+
+    async def _observe(self, case: _Case) -> Observed:
+        blueprint, wanted = case.blueprint, case.blueprint.revision
+        service_name = manifests.service_name(case.key.name)
+        observed = observation.observe(blueprint.children, service_name=service_name, status=case.before)
+        revisions = []
+        for each in observed.revisions:
+            known = _with_proof(each, self.proving.answer(case.key, each.name))
+            if each.name == wanted:
+                known = _with_missing_jobs(known, blueprint)
+            elif each.name != observed.routed and each.service is not Stage.ABSENT:
+                known = replace(known, in_flight=await self.proving.in_flight(each.name, blueprint))
+            revisions.append(known)
+        return replace(observed, revisions=tuple(revisions))
+
+    async def _carry_out(self, plan: Plan, case: _Case) -> _Outcome:
+        """Errors that pass by themselves are raised."""
+        blueprint, lacking = case.blueprint, None
+        execution = Execution(
+            self.cluster,
+            self.store,
+            blueprint=blueprint,
+            prove=lambda revision: self.proving.prove(case.key, revision, blueprint),
+        )
+        try:
+            lacking = await execution.equip(_secrets_of(blueprint.hd))
+            await execution.carry_out(plan.actions)
+        except tuple(_OBSTACLES) as error:
+            reason = next(reason for class_, reason in _OBSTACLES.items() if isinstance(error, class_))
+            logger.warning("%s: %s", case.key, error)
+            return _Outcome(Failure(reason, str(error)), lacking)
+        self.proving.keep(case.key, revisions=(plan.serving, blueprint.revision))
+        return _Outcome(case.references.missing, lacking)
+
+    def _facts(self, case: _Case, *, plan: Plan, observed: Observed, outcome: _Outcome) -> status.Facts:
+        key, blueprint, before = case.key, case.blueprint, case.before
+        hd = blueprint.hd
+        return status.Facts(
+            plan=plan,
+            wanted=observed.revision(blueprint.revision),
+            health=self.proving.health(key, plan, before=before),
+            proof=self.proving.proof(key, plan.serving, blueprint, before=before),
+            builds_engines=blueprint.goal().builds_engines,
+            is_priced=hd.spec.cost is not None,
+            prices=case.references.price_failure,
+            obstacle=outcome.obstacle,
+            lacking=outcome.lacking,
+            is_current=blueprint.is_current(),
+            is_scaled_to_nothing=hd.spec.is_stopped and not hd.spec.suspend,
+            is_at_zero=blueprint.is_at_zero(plan.serving),
+        )
+
+
+def _with_proof(revision: Revision, answer: Answer) -> Revision:
+    """A revision that runs and does not draw is in trouble, too."""
+    trouble = revision.trouble
+    if revision.service is Stage.DONE and answer.verdict is Verdict.FAILED:
+        trouble = Failure("ProbeFailed", f"No picture came out: {answer.message}")
+    return replace(revision, probe=answer.verdict, trouble=trouble)
+
+
+def _with_missing_jobs(revision: Revision, blueprint: Blueprint) -> Revision:
+    """Engines count as built only if every Job that there shall be is there."""
+    names = {job["metadata"]["name"] for job in blueprint.jobs(revision.name)}
+    existing = {job["metadata"]["name"] for job in blueprint.children.owned(kinds.JOB)}
+    return revision if names <= existing else replace(revision, engines=Stage.ABSENT)
+
+
+def _secrets_of(hd: HybridDiffusion) -> dict[str, Callable[[], Manifest]]:
+    """Secrets that are made once, by name; their values are drawn only when they are made."""
+    name = hd.metadata.name
+    made: dict[str, Callable[[], Manifest]] = {}
+    if hd.spec.handoff.signing_key_secret_ref is None:
+        made[manifests.signing_secret_name(name)] = lambda: manifests.signing_secret(hd, seed=secrets.token_bytes(32))
+    if hd.spec.ingress.api_keys_secret_ref is not None:
+        made[manifests.probe_secret_name(name)] = lambda: manifests.probe_secret(hd, key=secrets.token_urlsafe(32))
+    return made

@@ -1,0 +1,47 @@
+"""What a resource refers to in its namespace: the price list, read; Secrets, only looked for.
+
+Values of Secrets are never asked for here: the API server sends metadata alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from hybrid_api.prices import PriceList
+from hybrid_api.v1alpha1 import HybridDiffusion
+from hybrid_operator import kinds, prices
+from hybrid_operator.cluster import Cluster
+from hybrid_operator.observed import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class References:
+    """What was found."""
+
+    prices: PriceList | None
+    price_failure: Failure | None
+    missing: Failure | None
+    """The first Secret that is named and not there."""
+
+
+async def resolve(hd: HybridDiffusion, cluster: Cluster) -> References:
+    """Look everything up as it is now."""
+    namespace = hd.metadata.namespace
+    found = None
+    if hd.spec.cost is not None:
+        found = await cluster.get(kinds.CONFIG_MAP, namespace=namespace, name=hd.spec.cost.price_list_ref.name)
+    price_list, failure = prices.resolve(hd, found)
+    return References(prices=price_list, price_failure=failure, missing=await _missing(hd, cluster))
+
+
+async def _missing(hd: HybridDiffusion, cluster: Cluster) -> Failure | None:
+    for path, name in _secrets(hd):
+        if await cluster.get(kinds.SECRET, namespace=hd.metadata.namespace, name=name, only_metadata=True) is None:
+            return Failure("SecretMissing", f"`{path}`: found no Secret `{name}` in the namespace; create it.")
+    return None
+
+
+def _secrets(hd: HybridDiffusion) -> Iterator[tuple[str, str]]:
+    if hd.spec.ingress.api_keys_secret_ref:
+        yield "spec.ingress.apiKeysSecretRef", hd.spec.ingress.api_keys_secret_ref.name
+    if hd.spec.handoff.signing_key_secret_ref:
+        yield "spec.handoff.signingKeySecretRef", hd.spec.handoff.signing_key_secret_ref.name

@@ -1,0 +1,139 @@
+"""Everything that runs while this process leads: watch, queue, prober, comparison. It ends as a whole.
+
+A watch is over a fixed set of kinds; when one is installed or removed, or the watch breaks, everything but the process
+begins anew.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from hybrid_operator import manifests, metrics, resync
+from hybrid_operator.announcer import Announcer
+from hybrid_operator.cluster import Cluster
+from hybrid_operator.cluster_errors import ClusterError
+from hybrid_operator.connection import Connection
+from hybrid_operator.feed import Feed
+from hybrid_operator.handlers import Watch, WatchBroken, watched
+from hybrid_operator.health import Health
+from hybrid_operator.kinds import Kind
+from hybrid_operator.probe import Caller
+from hybrid_operator.prober import Prober
+from hybrid_operator.proving import Proving
+from hybrid_operator.queue import Queue, Work
+from hybrid_operator.reconcile import Reconciler
+from hybrid_operator.settings import Settings
+from hybrid_operator.store import Key, Store
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE = 16
+"""Resources worked on at the same time."""
+_CLOSE_SECONDS = 4.0
+_TRY_AGAIN_SECONDS = 2.0
+_LISTING_SECONDS = 0.2
+_KINDS_SECONDS = 15.0
+_ROUNDS_TO_ALL = 5
+"""Every so many comparisons each resource is looked at, whether or not anything was heard of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """One leadership."""
+
+    settings: Settings
+    connection: Connection
+    cluster: Cluster
+    caller: Caller
+    health: Health
+
+    async def run(self) -> None:
+        """Reconcile until cancelled."""
+        while True:
+            try:
+                await self._run(await resync.present(self.cluster))
+            except* resync.KindsChanged:
+                logger.info("Kinds were installed or removed; beginning anew.")
+            except* (WatchBroken, ClusterError) as broken:
+                logger.warning("Beginning anew: %s", "; ".join(map(str, broken.exceptions)))
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+
+    async def _run(self, kinds: set[Kind]) -> None:
+        logger.info("Watching %s.", ", ".join(sorted(kind.plural for kind in kinds)))
+        store = Store()
+        queue = Queue(_later(lambda: reconciler), at_once=_AT_ONCE, random_source=random.Random())
+        prober = Prober(queue.add)
+        reconciler = self._reconciler(store, prober)
+        feed = Feed(store, queue)
+        namespaces = self.settings.watch_namespaces
+        watch = Watch(self.connection, kinds=watched(kinds), namespaces=namespaces, listener=feed)
+        comparer = resync.Resync(self.cluster, store, feed=feed, kinds=kinds, namespaces=namespaces)
+        self.health.leads(queue.longest_wait_seconds)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(watch.run(), name="watch")
+                group.create_task(self._compare(comparer, store, feed), name="resync")
+                group.create_task(_every(_KINDS_SECONDS, comparer.check_kinds), name="kinds")
+                group.create_task(_every(1.0, lambda: _show(queue)), name="metrics")
+        finally:
+            await queue.close(within_seconds=_CLOSE_SECONDS)
+            await prober.close()
+
+    def _reconciler(self, store: Store, prober: Prober) -> Reconciler:
+        return Reconciler(
+            cluster=self.cluster,
+            store=store,
+            proving=Proving(self.cluster, self.caller, prober),
+            announcer=Announcer(cluster=self.cluster, store=store, identity=self.settings.identity, clock=_now),
+            defaults=manifests.Defaults(image=self.settings.serving_image),
+            clock=_now,
+        )
+
+    async def _compare(self, comparer: resync.Resync, store: Store, feed: Feed) -> None:
+        """Compare for ever, first to learn that all is listed: where there is nothing, kopf never says so."""
+        rounds = 0
+        while True:
+            try:
+                missed = await comparer.once()
+            except ClusterError as error:
+                logger.warning("The comparison with the API server failed: %s", error)
+                missed = 1
+            if not feed.is_complete:
+                if missed == 0 and not list(store.keys()):
+                    feed.complete()
+                await asyncio.sleep(_LISTING_SECONDS)
+                continue
+            self.health.resynced(missed=missed)
+            rounds += 1
+            if rounds % _ROUNDS_TO_ALL == 0:
+                feed.look_at_all(within_seconds=self.settings.resync_seconds)
+            await asyncio.sleep(self.settings.resync_seconds)
+
+
+def _later(reconciler: Callable[[], Reconciler]) -> Work:
+    """The queue's work, before there is a reconciler: it needs the prober, which needs the queue."""
+
+    async def work(key: Key) -> timedelta | None:
+        return await reconciler().reconcile(key)
+
+    return work
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def _show(queue: Queue) -> None:
+    metrics.WAITING.set(queue.waiting())
+
+
+async def _every(seconds: float, do: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await do()
+        except ClusterError as error:
+            logger.warning("The API server could not be asked: %s", error)

@@ -1,0 +1,95 @@
+"""Why pods, Jobs and clusters do not get on, in the words of whoever knows: the child's own message, by name.
+
+Pure. It finds causes; whether one is final is decided elsewhere.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from hybrid_operator.observed import Failure, Stage
+from hybrid_operator.ray import last_line
+
+_WAITING: Mapping[str, str] = {
+    "ErrImagePull": "ImagePullFailed",
+    "ImagePullBackOff": "ImagePullFailed",
+    "InvalidImageName": "ImagePullFailed",
+    "ErrImageNeverPull": "ImagePullFailed",
+    "CreateContainerConfigError": "ContainerNotStarted",
+    "CreateContainerError": "ContainerNotStarted",
+    "RunContainerError": "ContainerNotStarted",
+    "CrashLoopBackOff": "ContainerCrashed",
+}
+"""Why a container waits, by our reasons; `ContainerCreating` and the like are no trouble."""
+_GRAVEST = ("ImagePullFailed", "ContainerNotStarted", "ContainerCrashed", "Unschedulable")
+
+
+def of_pods(pods: Iterable[Mapping[str, Any]]) -> Failure | None:
+    """The gravest trouble among pods that are not on their way out."""
+    living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
+    found = [failure for pod in sorted(living, key=_name) for failure in _of_pod(pod)]
+    return min(found, key=lambda failure: _GRAVEST.index(failure.reason), default=None)
+
+
+def of_clusters(clusters: Iterable[Mapping[str, Any]]) -> Failure | None:
+    """Why pods of a RayCluster could not even be made: a quota, a policy."""
+    for cluster in clusters:
+        for condition in (cluster.get("status") or {}).get("conditions", []):
+            if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
+                return Failure("PodsNotCreated", f"RayCluster `{_name(cluster)}`: {last_line(condition['message'])}")
+    return None
+
+
+def of_job(job: Mapping[str, Any], *, pods: Iterable[Mapping[str, Any]]) -> tuple[Stage, Failure | None]:
+    """How far a Job is; a failed one tells the end of its pod's log."""
+    name, conditions = _name(job), (job.get("status") or {}).get("conditions", [])
+    true = {condition["type"]: condition for condition in conditions if condition["status"] == "True"}
+    if job["metadata"].get("deletionTimestamp"):
+        return Stage.ENDING, None
+    if "Complete" in true:
+        return Stage.DONE, None
+    if "Failed" not in true:
+        return Stage.STARTING, None
+    said = next((text for pod in pods for text in _last_words(pod)), true["Failed"].get("message", "no message"))
+    return Stage.FAILED, Failure("EngineBuildFailed", f"Job `{name}`: {last_line(said)}")
+
+
+def result(pods: Iterable[Mapping[str, Any]]) -> str:
+    """What the container of a Job that succeeded said at its end; empty where it said nothing."""
+    for pod in pods:
+        for container in (pod.get("status") or {}).get("containerStatuses", []):
+            ended = (container.get("state") or {}).get("terminated") or {}
+            if ended.get("exitCode") == 0 and ended.get("message"):
+                return last_line(str(ended["message"]))[:253]
+    return ""
+
+
+def _of_pod(pod: Mapping[str, Any]) -> Iterator[Failure]:
+    status, where = pod.get("status") or {}, f"Pod `{_name(pod)}`"
+    for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        if reason := _WAITING.get(waiting.get("reason", "")):
+            said = _crash(container) or waiting.get("message") or waiting["reason"]
+            yield Failure(reason, f"{where}, container `{container['name']}`: {last_line(said)}")
+    for condition in status.get("conditions", []):
+        if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
+            yield Failure("Unschedulable", f"{where}: {last_line(condition.get('message', ''))}")
+
+
+def _crash(container: Mapping[str, Any]) -> str | None:
+    ended = (container.get("lastState") or {}).get("terminated")
+    if not ended:
+        return None
+    said = ended.get("message") or ended.get("reason") or ""
+    return f"ended with code {ended['exitCode']}: {last_line(said)}"
+
+
+def _last_words(pod: Mapping[str, Any]) -> Iterator[str]:
+    for container in (pod.get("status") or {}).get("containerStatuses", []):
+        for state in (container.get("state") or {}, container.get("lastState") or {}):
+            ended = state.get("terminated") or {}
+            if ended.get("exitCode") and ended.get("message"):
+                yield str(ended["message"])
+
+
+def _name(manifest: Mapping[str, Any]) -> str:
+    return str(manifest["metadata"]["name"])

@@ -1,0 +1,176 @@
+"""One control plane for the session, a namespace for each test, and an operator inside the test's process."""
+
+import asyncio
+import itertools
+import logging
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import kopf
+import pytest
+import yaml
+
+from e2e.cluster import programs
+from e2e.cluster.control_plane import ControlPlane, control_plane
+from hybrid_operator import kinds
+from hybrid_operator.cluster import Cluster
+from hybrid_operator.connection import Connection
+from hybrid_operator.health import Health
+from hybrid_operator.settings import Settings
+from hybrid_operator.term import Term
+from hybrid_operator.transport import HttpTransport
+from tests.component.operator.player import FakeIngress, Player
+from tests.component.operator.world import World, until
+
+_ROOT = Path(__file__).parents[3]
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    folder = tmp_path_factory.mktemp("plane")
+    with control_plane(folder, with_controllers=True) as plane:
+        crds = [_ROOT / "crds" / "hybriddiffusion.io_hybriddiffusions.yaml"]
+        bases = programs.module_folder("kuberay") / "config" / "crd" / "bases"
+        crds += [bases / "ray.io_rayservices.yaml", bases / "ray.io_rayclusters.yaml"]
+        for path in crds:
+            install(plane, yaml.safe_load(path.read_text()))
+        yield plane
+
+
+def install(plane: ControlPlane, definition: dict[str, Any]) -> None:
+    """Install a definition and wait until its kind is served."""
+    with _http(plane) as http:
+        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        answer = http.post(path, json=definition)
+        assert answer.is_success, answer.text[:600]
+        name, group = definition["metadata"]["name"], definition["spec"]["group"]
+        version, plural = definition["spec"]["versions"][0]["name"], definition["spec"]["names"]["plural"]
+        until(lambda: http.get(f"/apis/{group}/{version}/{plural}").is_success, what=name)
+
+
+def _http(plane: ControlPlane) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {plane.token}"}
+    return httpx.Client(base_url=plane.url, headers=headers, verify=ssl.create_default_context(cafile=plane.certificate), timeout=60)
+
+
+@pytest.fixture
+def world(plane: ControlPlane) -> Iterator[World]:
+    """A namespace of its own; what a test leaves in it is deleted in the end."""
+    namespace = f"test-{next(_numbers)}"
+    world = World(plane, namespace=namespace)
+    world.request("POST", "/api/v1/namespaces", json={"metadata": {"name": namespace}})
+    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
+    until(lambda: world.request("GET", accounts)["items"], what="the default service account")
+    yield world
+    for resource in world.all(kinds.HYBRID_DIFFUSION):
+        world.delete(kinds.HYBRID_DIFFUSION, resource["metadata"]["name"])
+    world.close()
+
+
+@pytest.fixture
+def player(world: World) -> Iterator[Player]:
+    with Player(world) as player:
+        yield player
+
+
+@pytest.fixture
+def ingress() -> FakeIngress:
+    return FakeIngress()
+
+
+@pytest.fixture
+def connection(plane: ControlPlane) -> Connection:
+    info = kopf.ConnectionInfo(server=plane.url, token=plane.token, ca_path=str(plane.certificate))
+    return Connection(info)
+
+
+class RunningOperator:
+    """A term of the operator in a thread of its own."""
+
+    def __init__(self, connection: Connection, *, settings: Settings, ingress: FakeIngress) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._ingress = ingress
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._task: asyncio.Task[None] | None = None
+        self.error: BaseException | None = None
+        self.health = Health(settings.resync_seconds, lambda: 0.0, self._loop.time)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        until(lambda: self._task is not None or not self._thread.is_alive(), what="the operator's task")
+        if self._task is not None:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join(timeout=30)
+        assert not self._thread.is_alive(), "the operator did not stop"
+
+    def _run(self) -> None:
+        try:
+            self._loop.run_until_complete(self._operate())
+        except asyncio.CancelledError:
+            pass
+        except BaseException as error:  # noqa: BLE001  shown by the test
+            logging.getLogger(__name__).exception("The operator ended.")
+            self.error = error
+        finally:
+            self._loop.close()
+
+    async def _operate(self) -> None:
+        self._task = asyncio.current_task()
+        async with self._connection.open_session() as session:
+            transport = HttpTransport(session, server=self._connection.server, guard=_free)
+            term = Term(
+                settings=self._settings,
+                connection=self._connection,
+                cluster=Cluster(transport, guard=_free),
+                caller=self._ingress,
+                health=self.health,
+            )
+            await term.run()
+
+
+def _free() -> None:
+    """No Lease: there is only one."""
+
+
+Starter = Callable[..., Any]
+
+
+@pytest.fixture
+def start_operator(connection: Connection, world: World, ingress: FakeIngress) -> Iterator[Starter]:
+    """Starts operators for the test's namespace; all are stopped in the end, and none may have failed."""
+    running: list[RunningOperator] = []
+
+    def start(**more: Any) -> RunningOperator:
+        settings = Settings(
+            namespace=world.namespace,
+            identity="test",
+            serving_image="example/serving:1",
+            watch_namespaces=(world.namespace,),
+            **more,
+        )
+        operator = RunningOperator(connection, settings=settings, ingress=ingress)
+        operator.start()
+        running.append(operator)
+        return operator
+
+    yield start
+    for operator in running:
+        operator.stop()
+        assert operator.error is None
+
+
+@pytest.fixture
+def operator(start_operator: Starter) -> RunningOperator:
+    started: RunningOperator = start_operator()
+    return started
+
+
