@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from e2e import load, served
+from e2e.cluster import requirements, session
+from e2e.cluster.cluster import Cluster
 
 
 def _two_large(spec: dict[str, Any]) -> None:
@@ -29,3 +31,15 @@ def expected(service: served.Served) -> dict[load.Ask, str]:
     """Digest of every picture, drawn alone."""
     client = service.client()
     return {ask: load.digest(client, ask) for ask in load.ASKS}
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """A Kubernetes with real pods. Where there can be none, its tests are left out by name; in CI that is a failure."""
+    try:
+        with session.cluster() as running:
+            yield running
+    except requirements.NoClusterError as error:
+        if requirements.is_required():
+            raise
+        pytest.skip(str(error))
