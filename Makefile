@@ -6,7 +6,7 @@ UV_VERSION := 0.13.8
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format generate pair bench e2e constraints clean
+.PHONY: help demo test check format generate pair bench e2e e2e-full constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,7 +28,10 @@ test: $(READY) ## Run the tests: pure ones first, then single real components
 	$(BIN)/python -m pytest -m "not component"
 	$(BIN)/python -m pytest -m component
 
-e2e: $(READY) ## Run the whole service under load and faults
+e2e: $(READY) ## Run the whole service on this machine under load and faults
+	$(BIN)/python -m pytest e2e -m "not cluster and not plans"
+
+e2e-full: $(READY) ## All of it: a real Kubernetes with KubeRay and the operator in it, and big TensorRT plans
 	$(BIN)/python -m pytest e2e
 
 check: $(READY) ## Lint, types, import contracts, and generated files unchanged
@@ -37,7 +40,7 @@ check: $(READY) ## Lint, types, import contracts, and generated files unchanged
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(MAKE) --no-print-directory generate
-	git diff --exit-code -- crds
+	git diff --exit-code -- crds charts docs/metrics.md
 
 format: $(READY) ## Format the code and mend what the linter can mend
 	$(BIN)/ruff check --fix-only
@@ -45,6 +48,8 @@ format: $(READY) ## Format the code and mend what the linter can mend
 
 generate: $(READY) ## Write the files that are derived from code
 	$(BIN)/python -m hybrid_api.crd
+	$(BIN)/python -m hybrid_api.crd charts/hybrid-diffusion/files/crd.yaml
+	$(BIN)/python -m hybrid_monitoring
 
 pair: $(READY) ## Train, distil, measure and publish the built-in pair (resumable, about an hour on two cores)
 	$(BIN)/python -m hybrid_engines.train

@@ -4,7 +4,13 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("operator/hybrid_api", "serving/hybrid_serving", "engines/hybrid_engines")
+PACKAGES = (
+    "operator/hybrid_api",
+    "operator/hybrid_monitoring",
+    "operator/hybrid_operator",
+    "serving/hybrid_serving",
+    "engines/hybrid_engines",
+)
 
 
 def _modules() -> set[str]:
