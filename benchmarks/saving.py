@@ -1,9 +1,9 @@
 """Whether the saving that was predicted is the saving that is measured, on the built-in pair and for real.
 
-The predictions are made before anything is served, from `hybrid profile` alone. Then pictures are drawn in turn: finished
-by the small network in the cloud, finished by a device, and whole on the large network. What the service says that
-each cost is added up, encoding, handoff and pictures' bytes included. The device takes over early, because the tiny
-pair's large steps cost little beside the bytes of a handoff.
+The predictions are made before anything is served, from `hybrid profile` alone. Then pictures are drawn in turn:
+finished by the small network in the cloud, finished by a device, and whole on the large network. What the service says
+that each cost is added up, encoding, handoff and pictures' bytes included. The device takes over early, because the
+tiny pair's large steps cost little beside the bytes of a handoff.
 """
 
 import argparse

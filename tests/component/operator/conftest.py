@@ -13,6 +13,8 @@ import httpx
 import kopf
 import pytest
 import yaml
+from tests.component.operator.player import FakeIngress, Player
+from tests.component.operator.world import World, until
 
 from e2e.cluster import programs
 from e2e.cluster.control_plane import ControlPlane, control_plane
@@ -23,8 +25,6 @@ from hybrid_operator.health import Health
 from hybrid_operator.settings import Settings
 from hybrid_operator.term import Term
 from hybrid_operator.transport import HttpTransport
-from tests.component.operator.player import FakeIngress, Player
-from tests.component.operator.world import World, until
 
 _ROOT = Path(__file__).parents[3]
 _numbers = itertools.count()
@@ -55,7 +55,9 @@ def install(plane: ControlPlane, definition: dict[str, Any]) -> None:
 
 def _http(plane: ControlPlane) -> httpx.Client:
     headers = {"Authorization": f"Bearer {plane.token}"}
-    return httpx.Client(base_url=plane.url, headers=headers, verify=ssl.create_default_context(cafile=plane.certificate), timeout=60)
+    return httpx.Client(
+        base_url=plane.url, headers=headers, verify=ssl.create_default_context(cafile=plane.certificate), timeout=60
+    )
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ class RunningOperator:
             self._loop.run_until_complete(self._operate())
         except asyncio.CancelledError:
             pass
-        except BaseException as error:  # noqa: BLE001  shown by the test
+        except BaseException as error:
             logging.getLogger(__name__).exception("The operator ended.")
             self.error = error
         finally:
@@ -172,5 +174,3 @@ def start_operator(connection: Connection, world: World, ingress: FakeIngress) -
 def operator(start_operator: Starter) -> RunningOperator:
     started: RunningOperator = start_operator()
     return started
-
-

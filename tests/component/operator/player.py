@@ -8,9 +8,10 @@ import threading
 import zlib
 from typing import Any
 
+from tests.component.operator.world import Manifest, World
+
 from hybrid_operator import kinds
 from hybrid_operator.probe import Address
-from tests.component.operator.world import Manifest, World
 
 BROKEN_IMAGE = "broken"
 

@@ -8,6 +8,9 @@ import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from tests.component.operator.player import FakeIngress
+from tests.component.operator.world import World
+
 from hybrid_operator import kinds, manifests
 from hybrid_operator.announcer import Announcer
 from hybrid_operator.cluster import Cluster
@@ -18,8 +21,6 @@ from hybrid_operator.proving import Proving
 from hybrid_operator.reconcile import Reconciler
 from hybrid_operator.store import Key, Store
 from hybrid_operator.transport import Answer, HttpTransport, Request, Transport
-from tests.component.operator.player import FakeIngress
-from tests.component.operator.world import World
 
 
 class Crash(BaseException):

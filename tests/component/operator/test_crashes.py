@@ -1,4 +1,4 @@
-"""A crash, or a lost reply, after every single write of a create, an update and a delete: the same end, and nothing more.
+"""A crash, or a lost reply, after every write of a create, an update and a delete: the same end, and nothing more.
 
 Nothing is latched between two writes, so wherever a process ends the next one goes on from what exists.
 """
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from hybrid_operator import kinds
 from tests.component.operator.player import FakeIngress, Player
 from tests.component.operator.stepper import Faults, Stepper, lose_the_reply, stepped
 from tests.component.operator.world import Manifest, World, until
+
+from hybrid_operator import kinds
 
 pytestmark = pytest.mark.component
 
@@ -39,7 +39,9 @@ def state(world: World, name: str) -> str:
 
 
 def _belonging(world: World, kind: kinds.Kind, name: str) -> list[Manifest]:
-    objects = world.all(kind) if kind == kinds.HYBRID_DIFFUSION else world.all(kind, **{"hybriddiffusion.io/name": name})
+    objects = (
+        world.all(kind) if kind == kinds.HYBRID_DIFFUSION else world.all(kind, **{"hybriddiffusion.io/name": name})
+    )
     mine = [each for each in objects if each["metadata"]["name"].startswith(name)]
     return sorted(mine, key=lambda each: each["metadata"]["name"])
 
@@ -47,7 +49,7 @@ def _belonging(world: World, kind: kinds.Kind, name: str) -> list[Manifest]:
 def _still(value: Any) -> Any:
     if isinstance(value, dict):
         kept = {key: inner for key, inner in value.items() if key not in _MOVING and not key.endswith("Time")}
-        if kept.get("kind") == "Secret" or "data" in kept and "type" in kept:
+        if kept.get("kind") == "Secret" or ("data" in kept and "type" in kept):
             kept["data"] = sorted(kept["data"])
         return {key: _still(inner) for key, inner in kept.items() if key not in ("clusterIP", "clusterIPs", "revision")}
     return [_still(each) for each in value] if isinstance(value, list) else value
@@ -67,9 +69,7 @@ def refer(world: World) -> None:
 
 
 @FAULTS
-def test_a_create_survives_it(
-    connection, world: World, ingress: FakeIngress, strike: Callable[[], None]
-) -> None:
+def test_a_create_survives_it(connection, world: World, ingress: FakeIngress, strike: Callable[[], None]) -> None:
     refer(world)
     player = Player(world)
 
@@ -90,9 +90,7 @@ def test_a_create_survives_it(
 
 
 @FAULTS
-def test_an_update_survives_it(
-    connection, world: World, ingress: FakeIngress, strike: Callable[[], None]
-) -> None:
+def test_an_update_survives_it(connection, world: World, ingress: FakeIngress, strike: Callable[[], None]) -> None:
     refer(world)
     player = Player(world)
 

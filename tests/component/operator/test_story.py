@@ -2,10 +2,10 @@
 
 import pytest
 import yaml
-
-from hybrid_operator import kinds
 from tests.component.operator.player import Player
 from tests.component.operator.world import NAME, World, until
+
+from hybrid_operator import kinds
 
 pytestmark = pytest.mark.component
 

@@ -1,4 +1,4 @@
-"""A real API server as tests see it: one namespace of it, asked over plain HTTP, independent of the operator's own client."""
+"""A real API server as tests see it: one namespace, over plain HTTP, independent of the operator's own client."""
 
 import ssl
 import time
@@ -35,7 +35,9 @@ class World:
         self.plane = plane
         self.namespace = namespace
         headers = {"Authorization": f"Bearer {plane.token}"}
-        self._http = httpx.Client(base_url=plane.url, headers=headers, verify=ssl.create_default_context(cafile=plane.certificate), timeout=30)
+        self._http = httpx.Client(
+            base_url=plane.url, headers=headers, verify=ssl.create_default_context(cafile=plane.certificate), timeout=30
+        )
 
     def close(self) -> None:
         self._http.close()
@@ -76,7 +78,9 @@ class World:
 
     def forget_garbage(self) -> None:
         """Wait until pods whose owner is gone are collected."""
-        until(lambda: {self._owner(pod) for pod in self.all(kinds.POD)} <= self._uids(), what="collected pods", seconds=90)
+        until(
+            lambda: {self._owner(pod) for pod in self.all(kinds.POD)} <= self._uids(), what="collected pods", seconds=90
+        )
 
     def _owner(self, pod: Manifest) -> str:
         return str(pod["metadata"]["ownerReferences"][0]["uid"])
@@ -118,5 +122,7 @@ class World:
 
     @staticmethod
     def _body(answer: httpx.Response) -> Any:
-        assert answer.is_success, f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:600]}"
+        assert answer.is_success, (
+            f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text[:600]}"
+        )
         return answer.json()

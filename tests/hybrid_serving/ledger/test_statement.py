@@ -82,3 +82,7 @@ def test_printed_parts_add_up_to_the_printed_sum(amounts: list[Fraction], decima
         assert all(
             abs(Fraction(one) - other) < Fraction(1, 10**decimals) for one, other in zip(shown, amounts, strict=True)
         )
+
+
+def test_a_part_below_zero_is_printed_as_such_and_the_rest_makes_up_for_it() -> None:
+    assert printed([Fraction(1, 3), Fraction(1, 3), Fraction(-1, 10)], decimals=2) == ["0.34", "0.33", "-0.10"]
