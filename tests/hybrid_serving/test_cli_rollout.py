@@ -121,3 +121,41 @@ def test_the_probe_passes_on_what_the_service_says() -> None:
     refusal = httpx.Response(500, json={"error": {"message": "The decoder is gone.", "code": "internal_error"}})
     with pytest.raises(Failure, match="drew no picture: The decoder is gone"):
         rollout.probe(a_service(refusal), model="shapes", timeout_seconds=60.0)
+
+
+def leaving(*, workers: int, ingress: int = 1) -> dict[str, Any]:
+    def deployment(count: int) -> dict[str, Any]:
+        return {"status": "HEALTHY", "message": "", "replicas": [{"state": "STOPPING", "pid": 9}] * count}
+
+    deployments = {"Ingress": deployment(ingress), "large": deployment(workers)}
+    return {"applications": {"shapes": {"status": "DELETING", "message": "", "deployments": deployments}}}
+
+
+@pytest.fixture
+def a_clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Goes on by a second with every look at it."""
+    now = [0.0]
+
+    def tick() -> float:
+        now[0] += 1.0
+        return now[0]
+
+    monkeypatch.setattr(rollout.time, "monotonic", tick)
+    return now
+
+
+def test_workers_are_waited_for_and_watched_to_their_end_and_the_ingress_is_not(a_clock) -> None:
+    seen: list[int] = []
+    api = an_api(*[leaving(workers=2)] * 6, leaving(workers=0))
+    rollout.withdraw(api, DOCUMENT, watch=lambda found: seen.append(len(found.deployments[1].pids)), timeout_seconds=60)
+    assert seen == [2] * 6
+    assert a_clock[0] < 20
+
+
+def test_one_that_never_leaves_is_not_waited_for_for_ever(a_clock) -> None:
+    rollout.withdraw(an_api(leaving(workers=1)), DOCUMENT, watch=lambda _: None, timeout_seconds=8)
+    assert a_clock[0] < 20
+
+
+def test_a_ray_that_does_not_listen_any_more_is_no_trouble(a_clock) -> None:
+    rollout.withdraw(an_api(leaving(workers=1), puts=[500]), DOCUMENT, watch=lambda _: None, timeout_seconds=8)
