@@ -1,8 +1,9 @@
 """`python -m benchmarks`: every benchmark, one after the other."""
 
-from benchmarks import metering, overhead, saving, scheduling, service
+from benchmarks import engines, metering, overhead, saving, scheduling, service
 
 if __name__ == "__main__":
+    engines.main()
     metering.main()
     scheduling.main()
     service.main()

@@ -5,9 +5,17 @@ from typing import Any
 
 import pytest
 
-from e2e import load, served
+from e2e import load, release, served
 from e2e.cluster import requirements, session
 from e2e.cluster.cluster import Cluster
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark whatever needs pods, before marks decide what is run."""
+    for item in items:
+        if "cluster" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.cluster)
 
 
 def _two_large(spec: dict[str, Any]) -> None:
@@ -43,3 +51,10 @@ def cluster() -> Iterator[Cluster]:
         if requirements.is_required():
             raise
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The cluster, with KubeRay and the operator in it."""
+    with release.installed(cluster, tmp_path_factory.mktemp("release")):
+        yield cluster

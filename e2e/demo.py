@@ -26,16 +26,13 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from e2e import contact_sheet, prometheus
+from e2e import contact_sheet
 
 SAMPLE = Path(__file__).parent / "samples" / "shapes.yaml"
 OUTPUT = Path("demo")
-PAGE = OUTPUT / "cost.html"
 KEY = "demo-key"
 """The sample's own."""
 SEED = "7"
-_SCRAPE_SECONDS = 4.0
-"""After which Ray has handed on what was counted last, and Prometheus has it."""
 
 PROMPTS = (
     "a red circle above a blue square",
@@ -79,14 +76,12 @@ def main() -> None:
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="hybrid-demo-") as folder:
         state = Path(folder)
-        with _served(port, state=state), _watched(state / "serve") as watcher:
+        with _served(port, state=state):
             drawn = _draw(f"http://127.0.0.1:{port}", state=state)
-            page = _page(watcher)
     sheet = OUTPUT / "contact-sheet.png"
     _keep(drawn, sheet=sheet)
     console.print(_table(drawn))
     console.print(f"Pictures and contact sheet: [bold]{sheet}[/]   [dim]{time.monotonic() - started:.0f} s in all[/]")
-    console.print(page)
 
 
 @contextmanager
@@ -108,27 +103,6 @@ def _served(port: int, *, state: Path) -> Iterator[None]:
             child.wait(timeout=60)
         except subprocess.TimeoutExpired:
             child.kill()  # Ray hangs on a pipe of this process and goes with it
-
-
-@contextmanager
-def _watched(state: Path) -> Iterator[prometheus.Prometheus | None]:
-    """A Prometheus that scrapes the server, where one is installed."""
-    if not prometheus.is_installed():
-        yield None
-        return
-    session = Path(json.loads((state / "running.json").read_text())["token_path"]).parent
-    with prometheus.running(nodes=prometheus.nodes_of(session)) as found:
-        yield found
-
-
-def _page(watcher: prometheus.Prometheus | None) -> str:
-    """The cost dashboard of the last minutes as a page, and where it is; or what it takes to have one."""
-    if watcher is None:
-        return "[dim]Install Prometheus to see the cost dashboard of the demo too; `hybrid cost` needs none.[/]"
-    time.sleep(_SCRAPE_SECONDS)
-    command = _hybrid("dashboard", "--prometheus", watcher.url, "--window", "5m", "-o", str(PAGE), "--json")
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return f"What it cost, idle workers included: [bold]{PAGE}[/] and [bold]{PAGE.with_suffix('.png')}[/]"
 
 
 def _draw(url: str, *, state: Path) -> list[Drawn]:

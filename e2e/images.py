@@ -52,12 +52,26 @@ def _make_base() -> None:
     with tempfile.TemporaryDirectory(dir=_folder()) as folder:
         system = Path(folder) / "system"
         processes.call(["debootstrap", "--variant=minbase", "bookworm", str(system)])
+        _forget_packages(system)
         if _CERTIFICATES.exists():
             shutil.copytree(_CERTIFICATES, system / "usr/local/share/ca-certificates", dirs_exist_ok=True)
         container = _buildah("from", "scratch").strip()
         _buildah("add", "--quiet", container, str(system), "/")
         _buildah("config", "--cmd", "bash", container)
         _buildah("commit", "--quiet", "--rm", container, BASE)
+
+
+def _forget_packages(system: Path) -> None:
+    """As the published image does: neither lists nor caches of packages, now or after an installation."""
+    for folder in ("var/lib/apt/lists", "var/cache/apt"):
+        shutil.rmtree(system / folder)
+    (system / "var/lib/apt/lists/partial").mkdir(parents=True)
+    (system / "var/cache/apt/archives/partial").mkdir(parents=True)
+    clean = system / "etc/apt/apt.conf.d/docker-clean"
+    clean.write_text(
+        'DPkg::Post-Invoke { "rm -f /var/cache/apt/archives/*.deb || true"; };\n'
+        'Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache "";\n'
+    )
 
 
 def _folder() -> Path:

@@ -69,6 +69,9 @@ class Resource:
         found = self.cluster.get("pods", f"--namespace={self.namespace}", f"--selector={selector}")["items"]
         return [each for each in found if not each["metadata"].get("deletionTimestamp")]
 
+    def pod_names(self) -> set[str]:
+        return {pod["metadata"]["name"] for pod in self.pods()}
+
     def revision(self) -> str:
         """The revision that serves."""
         return str(self.status()["revisions"]["serving"])
@@ -137,8 +140,9 @@ def sample(cluster: Cluster, change: Change | None = None) -> list[Manifest]:
 
 def picture(client: OpenAI, *, model: str, prompt: str = "a red circle", seed: int = 1) -> bytes:
     """One picture."""
-    answer = client.images.generate(model=model, prompt=prompt, size="64x64", extra_body={"seed": seed})  # type: ignore[call-overload]  # sizes are ours
-    return base64.b64decode(answer.data[0].b64_json)
+    answer = client.images.generate(model=model, prompt=prompt, size="64x64", extra_body={"seed": seed})
+    assert answer.data
+    return base64.b64decode(answer.data[0].b64_json or "")
 
 
 def _mount_machine(spec: dict[str, Any]) -> None:

@@ -4,7 +4,6 @@ What each step took is printed; tests assert order and outcome, and only the lim
 """
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,13 +17,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 
 READY_SECONDS = 180.0
 APPLIED_SECONDS = 15.0
-
-
-@pytest.fixture(scope="module")
-def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The cluster, with KubeRay and the operator in it."""
-    with release.installed(cluster, tmp_path_factory.mktemp("release")):
-        yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +56,14 @@ def test_every_condition_is_of_this_generation(shapes: Resource) -> None:
 
 def test_a_new_price_is_applied_in_place(shapes: Resource) -> None:
     before = shapes.replicas()
-    pods = names(shapes.pods())
+    pods = shapes.pod_names()
     changed = time.monotonic()
     prices = '{"data":{"cpuCoreHour":"1.0000"}}'
     shapes.cluster.kubectl("patch", "configmap", "prices", "--namespace=default", "--type=merge", f"--patch={prices}")
     eventually(lambda: "1.0000" in str(user_config(shapes)), seconds=APPLIED_SECONDS, what="the price is applied")
     print(f"\nThe price was in the application after {time.monotonic() - changed:.1f} s.")
     assert shapes.replicas() == before
-    assert names(shapes.pods()) == pods
+    assert shapes.pod_names() == pods
 
 
 def test_a_new_split_is_applied_in_place(shapes: Resource) -> None:
@@ -87,14 +79,14 @@ def test_a_new_split_is_applied_in_place(shapes: Resource) -> None:
 
 
 def test_a_changed_image_size_rolls_to_a_new_revision(shapes: Resource) -> None:
-    old, pods = shapes.revision(), names(shapes.pods())
+    old, pods = shapes.revision(), shapes.pod_names()
     segments = shapes.cluster.get("hybriddiffusion", "shapes", "--namespace=default")["spec"]["segments"]
     segments[0]["engine"]["batchSizes"] = [1, 2, 4]
     changed = shapes.patch({"segments": segments})
     eventually(lambda: shapes.revision() != old, seconds=READY_SECONDS, what="the new revision serves")
     print(f"\nThe new revision served after {time.monotonic() - changed:.0f} s.")
     shapes.wait("Ready", seconds=READY_SECONDS)
-    eventually(lambda: not pods & names(shapes.pods()), seconds=180.0, what="the old revision is gone")
+    eventually(lambda: not pods & shapes.pod_names(), seconds=180.0, what="the old revision is gone")
     print(f"The old revision was gone after {time.monotonic() - changed:.0f} s.")
     with shapes.client() as client:
         assert resource.picture(client, model="shapes").startswith(b"\x89PNG")
@@ -104,10 +96,6 @@ def test_what_is_deleted_leaves_nothing(shapes: Resource) -> None:
     started = time.monotonic()
     shapes.delete()
     print(f"\nGone {time.monotonic() - started:.0f} s after `kubectl delete`.")
-
-
-def names(pods: list[dict[str, Any]]) -> set[str]:
-    return {pod["metadata"]["name"] for pod in pods}
 
 
 def user_config(shapes: Resource) -> Any:

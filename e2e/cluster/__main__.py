@@ -3,7 +3,7 @@
 import sys
 import time
 
-from e2e.cluster import kuberay, processes, programs, requirements
+from e2e.cluster import kuberay, processes, programs, requirements, session
 from e2e.cluster.layout import KUBECONFIG
 from e2e.cluster.sweep import sweep
 from e2e.cluster.up import up
@@ -17,7 +17,8 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(_USAGE)
         return 2
     try:
-        _down() if arguments == ["down"] else _up()
+        with session.alone(waits=False):
+            _down() if arguments == ["down"] else _up()
     except (processes.NotStartedError, programs.ProgramMissingError, requirements.NoClusterError) as error:
         sys.stderr.write(f"{error}\n")
         return 1

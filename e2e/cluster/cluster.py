@@ -30,7 +30,8 @@ class Cluster:
 
     def client(self) -> client.ApiClient:
         """The official client."""
-        return config.new_client_from_config(str(self.kubeconfig))
+        connection: client.ApiClient = config.new_client_from_config(str(self.kubeconfig))  # type: ignore[no-untyped-call]  # the library has no types here
+        return connection
 
     def kubectl(self, *arguments: str, given: str | None = None) -> str:
         """Run kubectl; what it prints."""

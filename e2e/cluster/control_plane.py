@@ -24,10 +24,14 @@ ControlPlaneError = processes.NotStartedError
 class ControlPlane:
     """A running API server and how to reach it."""
 
+    server: api_server.ApiServer
     access: Access
     """As a user in `system:masters`."""
-    audit_log: Path
-    """Every request that was answered, one JSON object a line."""
+
+    @property
+    def audit_log(self) -> Path:
+        """Every request that was answered, one JSON object a line."""
+        return self.server.audit_log
 
     @property
     def url(self) -> str:
@@ -65,7 +69,7 @@ def control_plane(folder: Path, *, with_controllers: bool = False) -> Iterator[C
         if with_controllers:
             command = controllers.manager_command(server)
             running.enter_context(processes.running("kube-controller-manager", command, place=place))
-        yield ControlPlane(access=access, audit_log=server.audit_log)
+        yield ControlPlane(server=server, access=access)
 
 
 def _free_ports(number: int) -> list[int]:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 _STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.1
+_STARTED: list["subprocess.Popen[bytes]"] = []
+"""Programs that outlive their context; a handle that is collected while its program runs is a warning."""
 
 
 class NotStartedError(RuntimeError):
@@ -42,7 +44,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a program that outlives this one unless it is stopped; it inherits the open files named."""
     with place.log(name).open("ab") as output:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             place.inside(command),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -50,6 +52,8 @@ def start(
             pass_fds=descriptors,
             start_new_session=True,
         )
+    _STARTED.append(process)
+    return process
 
 
 @contextmanager
@@ -70,6 +74,14 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    _STARTED.remove(process)
+
+
+def reap() -> None:
+    """Take leave of programs that were killed by others."""
+    for process in _STARTED:
+        process.wait(timeout=_STOP_SECONDS)
+    _STARTED.clear()
 
 
 def call(command: Sequence[str], *, place: Place | None = None, given: str | None = None) -> str:

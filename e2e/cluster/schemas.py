@@ -32,7 +32,7 @@ def dump(connection: client.ApiClient, folder: Path) -> int:
 
 def _asked(connection: client.ApiClient, path: str) -> Any:
     answer = connection.call_api("GET", f"{connection.configuration.host}{path}", _headers(connection))
-    return json.loads(answer.read())
+    return json.loads(answer.read())  # type: ignore[no-untyped-call]  # the library has no types here
 
 
 def _headers(connection: client.ApiClient) -> dict[str, str]:
@@ -40,7 +40,8 @@ def _headers(connection: client.ApiClient) -> dict[str, str]:
 
 
 def _schemas(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    return document.get("components", {}).get("schemas", {})
+    schemas: Mapping[str, Any] = document.get("components", {}).get("schemas", {})
+    return schemas
 
 
 def _kinds(document: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, str]]]:

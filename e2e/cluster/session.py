@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from e2e.cluster import processes
 from e2e.cluster.cluster import Cluster
 from e2e.cluster.layout import LOCK
 from e2e.cluster.sweep import sweep
@@ -28,19 +29,25 @@ def cluster() -> Iterator[Cluster]:
         default = Path.home() / ".kube" / "config"
         yield Cluster(Path(os.environ.get("KUBECONFIG", default)))
         return
-    with _alone():
+    with alone(waits=True):
         try:
             yield up()
         finally:
             sweep()
+            processes.reap()
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
+def alone(*, waits: bool) -> Iterator[None]:
+    """Have this machine's cluster to oneself."""
     with LOCK.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if not waits:
+                raise processes.NotStartedError(
+                    "A test session uses this machine's cluster; wait until it has ended."
+                ) from None
             sys.stderr.write("Waiting for the cluster of another test session …\n")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -10,7 +10,7 @@ from typing import get_args
 
 from hybrid_engines import build, models
 from hybrid_engines.parts import ModelError
-from hybrid_engines.spec import BackendName, EngineError, EngineSpec, Precision, Stage
+from hybrid_engines.spec import BackendName, EngineError, EngineSpec, Graph, Precision, Stage
 
 _DEFAULT_SIZE = (64, 64)
 
@@ -26,6 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
             precision=parsed.precision,
             batch_sizes=tuple(map(int, parsed.batch_sizes.split(","))),
             threads=parsed.threads,
+            graph=parsed.graph,
         )
         done = [
             _ensure(model, component, spec=spec, size=size, cache=parsed.cache)
@@ -51,10 +52,11 @@ def _ensure(
         stages.append(stage)
         _say(f"  {stage}")
 
-    engine = build.ensure(model, component, spec=spec, size=size, cache=cache, progress=show)
-    domain, width, height = engine.domain, *size
+    prepared = build.prepare(model, component, spec=spec, size=size, cache=cache, progress=show)
     how = "built" if set(stages) - {Stage.WAIT} else "found"
-    return f"{component} {width}x{height}: {how}, {domain.backend}, {domain.precision}, domain {domain.digest()}"
+    what = f"{prepared.plan.backend_version}, {prepared.plan.precision}"
+    trust = f"domain {prepared.domain.digest()}" if prepared.domain else "unverified, as no device here can run it"
+    return f"{component} {size[0]}x{size[1]}: {how}, {what}, {trust}"
 
 
 def _size(text: str) -> models.Size:
@@ -71,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--size", type=_size, action="append", help="width x height in pixels, 64x64 by default")
     command.add_argument("--backend", default="auto", choices=get_args(BackendName))
     command.add_argument("--precision", default="auto", choices=get_args(Precision))
+    command.add_argument("--graph", default="auto", choices=get_args(Graph))
     command.add_argument("--threads", type=int, default=1)
     command.add_argument("--batch-sizes", default="1,2,4,8,16")
     command.add_argument("--cache", type=Path, help="default: $HYBRID_ENGINE_CACHE or the user's cache folder")

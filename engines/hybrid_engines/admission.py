@@ -1,7 +1,10 @@
 """Opens an entry of the cache as an engine, and admits it only if it answers its probe. It must not build anything."""
 
-from hybrid_engines import probe, resolve
+from dataclasses import replace
+
+from hybrid_engines import examination, probe, resolve
 from hybrid_engines.cache import Cache, Entry
+from hybrid_engines.examination import Examination
 from hybrid_engines.plan import Plan
 from hybrid_engines.runner import CompiledEngine
 from hybrid_engines.spec import BackendUnavailable, EngineError
@@ -11,33 +14,59 @@ class EntryDistrusted(EngineError):
     """An entry was found wanting and has been quarantined."""
 
 
+class NotExamined(EngineError):
+    """An entry that this device has not examined yet; its status here is unverified."""
+
+    def __init__(self, *, device: str) -> None:
+        super().__init__(f"It was compiled, but never verified on this device ({device}).")
+
+
 def find(wanted: Plan, *, store: Cache) -> CompiledEngine | None:
     """The admitted engine, `None` if there is no entry; a bad entry is quarantined, then raised."""
-    key = wanted.key()
+    entry = read(wanted, store=store)
+    if entry is None:
+        return None
+    device = resolve.backend(wanted.backend).device()
     try:
-        entry = store.read(key, ingredients=wanted.ingredients())
-        return None if entry is None else _admit(wanted, entry=entry)
-    except BackendUnavailable:
+        examined = examination.read(entry.folder, device=device)
+        if examined is None:
+            raise NotExamined(device=device)
+        return _admit(wanted, entry=entry, examined=examined)
+    except (BackendUnavailable, NotExamined):
         raise  # this machine's fault, not the entry's
     except EngineError as error:
-        store.quarantine(key, reason=str(error))
-        raise EntryDistrusted(str(error)) from error
+        raise _distrust(wanted, store=store, error=error) from error
 
 
-def open_engine(wanted: Plan, *, entry: Entry) -> CompiledEngine:
+def read(wanted: Plan, *, store: Cache) -> Entry | None:
+    """The entry, its bytes checked but not its answers; `None` if there is none."""
+    try:
+        return store.read(wanted.key(), ingredients=wanted.ingredients())
+    except EngineError as error:
+        raise _distrust(wanted, store=store, error=error) from error
+
+
+def open_engine(wanted: Plan, *, entry: Entry, examined: Examination | None = None) -> CompiledEngine:
     """The engine of an entry, not yet admitted: its domain lacks the answer to the probe."""
+    chosen = resolve.backend(wanted.backend)
+    bucket = examined.bucket if examined else None
     return CompiledEngine(
-        resolve.backend(wanted.backend).open_runner(entry.folder, plan=wanted),
+        chosen.open_runner(entry.folder, plan=wanted),
         signature=wanted.signature,
-        domain=wanted.domain(bucket=entry.bucket),
-        facts=entry.facts,
-        buckets=wanted.batch_sizes if entry.bucket is None else (entry.bucket,),
-        is_batch_invariant=entry.bucket is None,
+        domain=wanted.domain(device=chosen.device(), bucket=bucket),
+        facts=replace(entry.facts, milliseconds=examined.milliseconds if examined else {}),
+        buckets=wanted.batch_sizes if bucket is None else (bucket,),
+        is_batch_invariant=bucket is None,
     )
 
 
-def _admit(wanted: Plan, *, entry: Entry) -> CompiledEngine:
-    engine = open_engine(wanted, entry=entry)
+def _admit(wanted: Plan, *, entry: Entry, examined: Examination) -> CompiledEngine:
+    engine = open_engine(wanted, entry=entry, examined=examined)
     answer = probe.check(engine, folder=entry.folder, precision=wanted.precision)
-    engine.domain = wanted.domain(answer=answer, bucket=entry.bucket)
+    engine.domain = wanted.domain(device=examined.device, answer=answer, bucket=examined.bucket)
     return engine
+
+
+def _distrust(wanted: Plan, *, store: Cache, error: EngineError) -> EntryDistrusted:
+    store.quarantine(wanted.key(), reason=str(error))
+    return EntryDistrusted(str(error))

@@ -1,35 +1,29 @@
-"""Makes one entry of the cache: export, compile, check, prove, measure, publish. Imported on a miss only.
+"""Makes one entry of the cache: export, compile, examine, publish. Imported on a miss only.
 
 The one door to torch, diffusers and transformers: whatever serves must import this module lazily or not at all.
 """
 
 import importlib.metadata
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hybrid_engines import admission, invariance, networks, probe, reference, resolve
-from hybrid_engines.cache import Cache, Entry, EntryRefused
+from hybrid_engines import examination, examiner, networks, probe, reference, resolve
+from hybrid_engines.cache import Cache, Entry
 from hybrid_engines.engine import Facts
 from hybrid_engines.parts import ModelError, read_json
 from hybrid_engines.plan import Plan
-from hybrid_engines.runner import CompiledEngine
 from hybrid_engines.spec import Progress, Stage
 
 
-def make(wanted: Plan, *, store: Cache, progress: Progress) -> CompiledEngine:
-    """Build and publish; call under the key's lock."""
+def make(wanted: Plan, *, store: Cache, progress: Progress) -> None:
+    """Build and publish; call under the key's lock. Where nothing can run the engine it stays unexamined."""
     key = wanted.key()
     with networks.quiet(), store.scratch(key) as folder:
-        facts = _compile(wanted, folder=folder, progress=progress)
-        progress(Stage.PROBE)
-        entry = _examine(wanted, draft=Entry(folder, facts=facts, made=_made(), bucket=None), progress=progress)
+        draft = Entry(folder, facts=_compile(wanted, folder=folder, progress=progress), made=_made(wanted))
+        if resolve.has_device(wanted.backend):
+            examination.write(folder, examiner.examine(wanted, entry=draft, progress=progress))
         progress(Stage.PUBLISH)
-        store.publish(entry, key=key, ingredients=wanted.ingredients())
-    found = admission.find(wanted, store=store)
-    if found is None:
-        raise EntryRefused(f"Entry `{key}` vanished while it was published; is something else cleaning `{store.root}`?")
-    return found
+        store.publish(draft, key=key, ingredients=wanted.ingredients())
 
 
 def _compile(wanted: Plan, *, folder: Path, progress: Progress) -> Facts:
@@ -40,8 +34,9 @@ def _compile(wanted: Plan, *, folder: Path, progress: Progress) -> Facts:
     rows = min(2, wanted.batch_sizes[-1])
     asked = probe.question(wanted.signature, rows=rows, vocabulary=wanted.vocabulary)
     probe.write(folder, asked=asked, answer=reference.answer(module, asked))
+    facts = reference.count(module, asked)
     resolve.backend(wanted.backend).make(module, plan=wanted, folder=folder, progress=progress)
-    return reference.count(module, asked)
+    return facts
 
 
 def _check_unchanged(wanted: Plan) -> None:
@@ -51,18 +46,13 @@ def _check_unchanged(wanted: Plan) -> None:
         raise ModelError(f"`{part.folder}` was changed while it was read; open the model again.")
 
 
-def _examine(wanted: Plan, *, draft: Entry, progress: Progress) -> Entry:
-    """Check, prove and measure a fresh build."""
-    engine = admission.open_engine(wanted, entry=draft)
-    probe.check(engine, folder=draft.folder, precision=wanted.precision)
-    is_proven = invariance.is_proven(engine, vocabulary=wanted.vocabulary)
-    progress(Stage.MEASURE)
-    milliseconds = probe.measure(engine, vocabulary=wanted.vocabulary)
-    bucket = None if is_proven else invariance.fixed_bucket(milliseconds)
-    return replace(draft, facts=replace(draft.facts, milliseconds=milliseconds), bucket=bucket)
-
-
-def _made() -> dict[str, str]:
-    """When and with what the entry was made; for people, never compared."""
+def _made(wanted: Plan) -> dict[str, str]:
+    """Of what, when and with what the entry was made; for people, never compared."""
     versions = {package: importlib.metadata.version(package) for package in ("torch", "diffusers", "transformers")}
-    return {"time": datetime.now(UTC).isoformat(timespec="seconds"), **versions}
+    return {
+        "model": wanted.model.name,
+        "component": wanted.component,
+        "size": f"{wanted.size[0]}x{wanted.size[1]}",
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        **versions,
+    }

@@ -1,19 +1,20 @@
 """The folder of compiled engines: content-addressed entries, complete or absent. It must not run or build engines.
 
 <root>/<key>/                      a published entry: manifest.json, probe.safetensors, the backend's files
+<root>/<key>/devices/<digest>/     what one device found out about it; not in the manifest
 <root>/.building/<key>-<random>/   a build under way, or what a killed one left
 <root>/.quarantine/<key>/          the last entry of that key that failed, with reason.txt
 <root>/.locks/<key>.lock           one builder at a time
 """
 
-import json
+import errno
 import logging
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from hybrid_engines.engine import Facts
 from hybrid_engines.spec import EngineError
 
 MANIFEST = "manifest.json"
+FULL = {errno.ENOSPC, errno.EDQUOT}
+COUNTS = ("macs", "macs_with_attention", "parameters")
 
 logger = logging.getLogger(__name__)
 
@@ -30,16 +33,19 @@ class EntryRefused(EngineError):
     """An entry that is not what its name says; it is never used."""
 
 
+class CacheUnwritable(EngineError):
+    """The cache's folder cannot take an engine: its disk is full, or it must not be written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A published engine whose files were checked."""
 
     folder: Path
     facts: Facts
+    """Counted at the build; what was measured belongs to a device and lies in its examination."""
     made: Mapping[str, str]
-    """Versions and time of the build; information only."""
-    bucket: int | None
-    """The only bucket that may be used, where results depend on the batch."""
+    """Names, versions and time of the build; information only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,30 +60,37 @@ class Cache:
         if not folder.is_dir():
             return None
         try:
-            manifest = _unseal((folder / MANIFEST).read_bytes())
+            manifest = digests.unseal((folder / MANIFEST).read_bytes())
             if manifest["ingredients"] != ingredients:
                 raise EntryRefused(f"Entry `{key}` was made for something else: {_difference(manifest, ingredients)}.")
             for name, digest in manifest["files"].items():
                 if digests.file_digest(folder / name, memory=self.root / "digests") != digest:
                     raise EntryRefused(f"`{name}` of entry `{key}` is not the file that was published.")
-            return Entry(folder, facts=_read_facts(manifest["facts"]), made=manifest["made"], bucket=manifest["bucket"])
+            return Entry(folder, facts=_read_facts(manifest["facts"]), made=manifest["made"])
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EntryRefused(f"Entry `{key}` cannot be read: {error!r}.") from error
 
     def lock(self, key: str, *, on_wait: Callable[[], None]) -> AbstractContextManager[None]:
         """The right to build `key`."""
+        with _explained(self.root):
+            (self.root / ".locks").mkdir(parents=True, exist_ok=True)
         return locks.exclusive(self.root / ".locks" / f"{key}.lock", on_wait=on_wait)
 
     @contextmanager
     def scratch(self, key: str) -> Iterator[Path]:
         """A folder to build in, on the same file system; gone afterwards unless published. Call under the lock."""
         building = self.root / ".building"
-        building.mkdir(parents=True, exist_ok=True)
-        for abandoned in building.glob(f"{key}-*"):
-            shutil.rmtree(abandoned, ignore_errors=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=building))
+        with _explained(self.root):
+            building.mkdir(parents=True, exist_ok=True)
+            for abandoned in building.glob(f"{key}-*"):
+                shutil.rmtree(abandoned, ignore_errors=True)
+            folder = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=building))
         try:
             yield folder
+        except OSError as error:
+            if error.errno in FULL:
+                raise _full(self.root) from error
+            raise
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -86,14 +99,13 @@ class Cache:
         folder = entry.folder
         manifest = {
             "ingredients": ingredients,
-            "files": {path.name: digests.file_digest(path) for path in sorted(folder.iterdir())},
-            "facts": asdict(entry.facts),
-            "bucket": entry.bucket,
+            "files": {path.name: digests.file_digest(path) for path in sorted(folder.iterdir()) if path.is_file()},
+            "facts": {name: getattr(entry.facts, name) for name in COUNTS},
             "made": entry.made,
         }
-        (folder / MANIFEST).write_bytes(_seal(manifest))
+        (folder / MANIFEST).write_bytes(digests.seal(manifest))
         folder.chmod(0o755)
-        for path in [*folder.iterdir(), folder]:
+        for path in [*folder.rglob("*"), folder]:
             _flush(path)
         try:
             folder.rename(self.root / key)
@@ -118,18 +130,26 @@ class Cache:
             logger.warning("Engine `%s` cannot be moved: %s; it stays unused.", key, error)
 
 
-def _seal(manifest: Mapping[str, object]) -> bytes:
-    """The manifest with its own digest, so that a flipped bit in it is seen."""
-    plain = json.loads(json.dumps(manifest))  # numbers as keys become strings, which sort differently
-    return json.dumps({"digest": digests.value_digest(plain), "manifest": plain}, indent=1).encode()
+@contextmanager
+def _explained(root: Path) -> Iterator[None]:
+    """Turn what a file system says about writing to `root` into a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL:
+            raise _full(root) from error
+        raise CacheUnwritable(
+            f"The engine cache `{root}` cannot be written ({error.strerror}); "
+            f"make it writable or name another folder with `HYBRID_ENGINE_CACHE`."
+        ) from error
 
 
-def _unseal(data: bytes) -> dict[str, Any]:
-    document = json.loads(data)
-    manifest: dict[str, Any] = document["manifest"]
-    if digests.value_digest(manifest) != document["digest"]:
-        raise ValueError("the manifest does not match its digest")
-    return manifest
+def _full(root: Path) -> CacheUnwritable:
+    free = shutil.disk_usage(root).free / 2**20
+    return CacheUnwritable(
+        f"The disk of the engine cache `{root}` is full ({free:.0f} MiB left); "
+        f"free some space or name another folder with `HYBRID_ENGINE_CACHE`."
+    )
 
 
 def _difference(manifest: Mapping[str, Any], wanted: Mapping[str, object]) -> str:
@@ -139,12 +159,8 @@ def _difference(manifest: Mapping[str, Any], wanted: Mapping[str, object]) -> st
 
 
 def _read_facts(document: Mapping[str, Any]) -> Facts:
-    return Facts(
-        macs=int(document["macs"]),
-        macs_with_attention=int(document["macs_with_attention"]),
-        parameters=int(document["parameters"]),
-        milliseconds={int(bucket): float(value) for bucket, value in document["milliseconds"].items()},
-    )
+    macs, with_attention, parameters = (int(document[name]) for name in COUNTS)
+    return Facts(macs=macs, macs_with_attention=with_attention, parameters=parameters)
 
 
 def _flush(path: Path) -> None:

@@ -5,6 +5,8 @@ import platform
 from functools import lru_cache
 from pathlib import Path
 
+from hybrid_engines.spec import Target
+
 LEVELS = (
     ("avx512_core_amx", {"avx512f", "avx512bw", "avx512_bf16", "amx_bf16", "amx_tile"}),
     ("avx512_core_bf16", {"avx512f", "avx512bw", "avx512_bf16"}),
@@ -16,6 +18,16 @@ LEVELS = (
 
 CAPS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
 """Variables that make libraries use fewer instructions than the processor has, and so change bits."""
+
+
+def target(threads: int) -> Target:
+    """What engines that run on this processor are compiled for."""
+    return Target(device=device_name(), instruction_set=instruction_set(), threads=threads)
+
+
+def device() -> str:
+    """What decides the bits here, beside the key: nothing more than the instruction set that the key has."""
+    return instruction_set()
 
 
 def instruction_set() -> str:

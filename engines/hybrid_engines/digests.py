@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 LARGE_BYTES = 64 * 2**20
 """Files below this are hashed anew by every process: it takes less than a tenth of a second."""
@@ -37,6 +38,43 @@ def canonical(value: object) -> bytes:
 def value_digest(value: object) -> str:
     """Hex SHA-256 of a value's canonical JSON."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def seal(value: object) -> bytes:
+    """A JSON document of `value` with its own digest, so that a flipped bit in it is seen."""
+    plain = json.loads(json.dumps(value))  # numbers as keys become strings, which sort differently
+    return json.dumps({"digest": value_digest(plain), "value": plain}, indent=1).encode()
+
+
+def unseal(data: bytes) -> Any:
+    """What `seal` was given, as JSON values; raises `ValueError` for any other document."""
+    try:
+        document = json.loads(data)
+        value, digest = document["value"], document["digest"]
+    except (KeyError, TypeError) as error:
+        raise ValueError("the document is not sealed") from error
+    if value_digest(value) != digest:
+        raise ValueError("the document does not match its digest")
+    return value
+
+
+def write_checked(path: Path, data: bytes) -> None:
+    """Keep `data` with its digest, in one rename; a folder that cannot be written keeps nothing."""
+    scratch = path.with_name(f"{path.name}.{os.getpid()}")
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch.write_bytes(hashlib.sha256(data).digest() + data)
+        scratch.replace(path)
+
+
+def read_checked(path: Path) -> bytes | None:
+    """What `write_checked` kept, `None` where there is nothing or something else."""
+    with suppress(OSError):
+        found = path.read_bytes()
+        digest, data = found[:32], found[32:]
+        if hashlib.sha256(data).digest() == digest:
+            return data
+    return None
 
 
 def file_digest(path: Path, *, memory: Path | None = None) -> str:

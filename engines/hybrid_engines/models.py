@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
-from hybrid_engines import digests, pair_file
+from hybrid_engines import digests, hub, pair_file
 from hybrid_engines.location import cache_folder
 from hybrid_engines.pair_file import Preview
 from hybrid_engines.parts import ModelError, Part, read_json, read_part
@@ -120,7 +120,7 @@ class Model:
 
 
 def open_model(uri: str, *, first: Model | None = None) -> Model:
-    """Open `builtin://pair/model` or `file:///folder`; `first` supplies what the folder and its pair lack."""
+    """Open `builtin://…`, `file:///…` or `hf://…@…`; `first` supplies what the folder and its pair lack."""
     folder = _folder(uri)
     pair = pair_file.find(folder)
     supplier = first.uri if first is not None else None
@@ -146,15 +146,16 @@ def _folder(uri: str) -> Path:
     parsed = urlsplit(uri)
     path = unquote(parsed.path)
     if parsed.scheme == "hf":
-        raise ModelError(
-            f"`{uri}`: models cannot be fetched yet; download the repository and give `file:///its/folder`."
-        )
-    if parsed.scheme == "builtin":
+        folder = hub.snapshot(uri)
+    elif parsed.scheme == "builtin":
         folder = _builtin(uri, name=f"{parsed.netloc}{path}".strip("/"))
     elif parsed.scheme == "file" and parsed.netloc in {"", "localhost"}:
         folder = Path(path)
     else:
-        raise ModelError(f"`{uri}` is no model address; expected `builtin://pair/model` or `file:///absolute/folder`.")
+        raise ModelError(
+            f"`{uri}` is no model address; expected `builtin://pair/model`, `file:///absolute/folder` or "
+            f"`hf://organization/repository@revision`."
+        )
     if folder.is_file():
         raise ModelError(f"`{folder}` is a single file; convert it to a folder with diffusers' `save_pretrained`.")
     if not (folder / "unet").is_dir():

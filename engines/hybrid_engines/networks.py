@@ -5,15 +5,17 @@ For building and for `eager` only: heavy imports live here, so nothing that serv
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
 import diffusers
+import safetensors.torch
 import torch
 import transformers
 from torch import Tensor, nn
 
+from hybrid_engines import widths
 from hybrid_engines.models import Component, Model
 from hybrid_engines.parts import ModelError, Part
 
@@ -78,7 +80,7 @@ def load(model: Model, component: Component) -> nn.Module:
             return TextEncoder(_read(transformers.CLIPTextModel, part=part, dtype_key="dtype")).eval()
         if component == "decoder":
             return Decoder(_read(diffusers.AutoencoderKL, part=part, dtype_key="torch_dtype")).eval()
-        unet = _read(diffusers.UNet2DConditionModel, part=part, dtype_key="torch_dtype")
+        unet = _read_unet(part)
         return (UNet(unet) if model.guidance_width is None else GuidedUNet(unet)).eval()
 
 
@@ -117,8 +119,23 @@ def _read(architecture: Any, *, part: Part, dtype_key: str) -> Any:
         )
     except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
         raise ModelError(f"`{part.folder}` cannot be loaded: {error}.") from error
-    missing = sorted(found["missing_keys"])
-    if missing:
-        named = ", ".join(f"`{key}`" for key in missing[:3])
-        raise ModelError(f"`{part.folder}` lacks {len(missing)} of its weights, such as {named}. Fetch it again.")
+    _require_all(found["missing_keys"], part=part)
     return network.float()
+
+
+def _read_unet(part: Part) -> Any:
+    if not widths.has_own_widths(part.config):
+        return _read(diffusers.UNet2DConditionModel, part=part, dtype_key="torch_dtype")
+    unet = widths.build(diffusers.UNet2DConditionModel, part.config)
+    found: dict[str, Tensor] = {}
+    for path in part.weights:
+        found |= safetensors.torch.load_file(path)
+    _require_all(widths.load(unet, found), part=part)
+    return unet.float()
+
+
+def _require_all(missing: Iterable[str], *, part: Part) -> None:
+    names = sorted(missing)
+    if names:
+        named = ", ".join(f"`{key}`" for key in names[:3])
+        raise ModelError(f"`{part.folder}` lacks {len(names)} of its weights, such as {named}. Fetch it again.")

@@ -1,14 +1,15 @@
 """Everything that decides an engine's bytes, and the key and numerics domain that follow from it. Values only."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from hybrid_engines import digests
 from hybrid_engines.engine import Domain
 from hybrid_engines.models import Component, Model, Size
 from hybrid_engines.signature import Signature
+from hybrid_engines.spec import Target
 
-FORMAT = 1
+FORMAT = 2
 """Version of the cache's entries; raise it when what is exported or stored changes."""
 
 
@@ -28,9 +29,7 @@ class Plan:
     backend_version: str
     graph: str
     precision: str
-    device: str
-    instruction_set: str
-    threads: int
+    target: Target
     batch_sizes: tuple[int, ...]
 
     def ingredients(self) -> dict[str, object]:
@@ -43,9 +42,7 @@ class Plan:
             "backend": self.backend_version,
             "graph": self.graph,
             "precision": self.precision,
-            "device": self.device,
-            "instruction_set": self.instruction_set,
-            "threads": self.threads,
+            **asdict(self.target),
             "batch_sizes": list(self.batch_sizes),
         }
 
@@ -58,14 +55,19 @@ class Plan:
         """Token ids are below this."""
         return int(self.model.text_encoder.config["vocab_size"])
 
-    def domain(self, *, answer: str = "", bucket: int | None = None) -> Domain:
-        """The numerics domain of an engine that gave `answer` to its probe and must stay in `bucket`."""
+    @property
+    def threads(self) -> int:
+        """Threads of the engine's own, 0 where its device schedules itself."""
+        return self.target.threads
+
+    def domain(self, *, device: str, answer: str = "", bucket: int | None = None) -> Domain:
+        """The numerics domain of an engine that gave `answer` to its probe on `device` and must stay in `bucket`."""
         return Domain(
             network=self.network,
             graph=self.graph,
             precision=self.precision,
             backend=self.backend_version,
-            instruction_set=self.instruction_set,
+            instruction_set=device,
             threads=self.threads,
             bucket=bucket,
             answer=answer,
@@ -73,9 +75,10 @@ class Plan:
 
     def command(self) -> str:
         """The shell command that builds this engine."""
+        sizes = ",".join(map(str, self.batch_sizes))
         first = f" --first {shlex.quote(self.model.supplier)}" if self.model.supplier else ""
         return (
             f"python -m hybrid_engines build {shlex.quote(self.model.uri)}{first} --component {self.component}"
             f" --size {self.size[0]}x{self.size[1]} --backend {self.backend} --precision {self.precision}"
-            f" --threads {self.threads} --batch-sizes {','.join(map(str, self.batch_sizes))}"
+            f" --graph {self.graph} --threads {max(1, self.threads)} --batch-sizes {sizes}"
         )

@@ -4,25 +4,34 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from hybrid_engines import cpu, digests
+from hybrid_engines import digests
 from hybrid_engines.backends import selection
 from hybrid_engines.models import Component, Model, Size
 from hybrid_engines.plan import Plan
 from hybrid_engines.runner import Runner
-from hybrid_engines.spec import EngineSpec, Progress
+from hybrid_engines.spec import BackendUnavailable, EngineSpec, Progress, Target
 
 if TYPE_CHECKING:
     from torch import nn
 
 
+THROUGH_ONNX = {"onnxruntime", "tensorrt"}
+"""Backends that take the network from `graph`."""
+
+
 class Backend(Protocol):
     """What a backend's module offers."""
 
-    GRAPH: str
-    """`static` or `dynamic` batch."""
-
     def version(self) -> str:
         """Name and full version of the build."""
+        ...
+
+    def target(self, threads: int) -> Target:
+        """What `make` compiles for on this machine; raises `BackendUnavailable` where it cannot compile."""
+        ...
+
+    def device(self) -> str:
+        """What would run the engine here and decides its bits; raises `BackendUnavailable` where nothing would."""
         ...
 
     def make(self, module: "nn.Module", *, plan: Plan, folder: Path, progress: Progress) -> None:
@@ -47,11 +56,9 @@ def plan(model: Model, component: Component, *, spec: EngineSpec, size: Size) ->
         exporter=exporter(choice.backend),
         backend=choice.backend,
         backend_version=chosen.version(),
-        graph=chosen.GRAPH,
+        graph=choice.graph,
         precision=choice.precision,
-        device=cpu.device_name(),
-        instruction_set=cpu.instruction_set(),
-        threads=spec.threads,
+        target=chosen.target(spec.threads),
         batch_sizes=spec.batch_sizes,
     )
 
@@ -61,8 +68,18 @@ def backend(name: str) -> Backend:
     return cast("Backend", importlib.import_module(f"hybrid_engines.backends.{name}"))
 
 
+def has_device(backend_name: str) -> bool:
+    """Whether engines of this backend can run here, not only be compiled."""
+    try:
+        backend(backend_name).device()
+    except BackendUnavailable:
+        return False
+    return True
+
+
 def exporter(backend_name: str) -> str:
     """Digest of the sources that decide what is exported; they are read, not imported."""
     here = Path(__file__).parent
-    sources = (here / "networks.py", here / "backends" / f"{backend_name}.py")
-    return digests.value_digest([digests.file_digest(source) for source in sources])
+    graph = ("graph.py",) if backend_name in THROUGH_ONNX else ()
+    sources = ("networks.py", "widths.py", *graph, f"backends/{backend_name}.py")
+    return digests.value_digest([digests.file_digest(here / source) for source in sources])

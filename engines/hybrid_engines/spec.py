@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-BackendName = Literal["auto", "openvino", "eager"]
-Precision = Literal["auto", "f32", "bf16"]
+BackendName = Literal["auto", "tensorrt", "openvino", "onnxruntime", "eager"]
+Precision = Literal["auto", "f32", "bf16", "f16"]
+Graph = Literal["auto", "static", "dynamic"]
 
 
 class EngineError(Exception):
@@ -30,6 +31,8 @@ class EngineSpec:
     batch_sizes: tuple[int, ...] = (1, 2, 4, 8, 16)
     """Rows a call, ascending; the buckets."""
     threads: int = 1
+    graph: Graph = "auto"
+    """`static`: one graph for every batch size; `dynamic`: one for all."""
 
     def __post_init__(self) -> None:
         ascending = tuple(sorted(set(self.batch_sizes)))
@@ -37,6 +40,16 @@ class EngineSpec:
             raise EngineError(f"Batch sizes {self.batch_sizes} must be positive, ascending and without repetition.")
         if self.threads < 1:
             raise EngineError(f"{self.threads} threads cannot run an engine; give 1 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What an engine is compiled for; part of its key."""
+
+    device: str
+    instruction_set: str
+    threads: int
+    """0 where the device schedules itself."""
 
 
 class Stage(StrEnum):

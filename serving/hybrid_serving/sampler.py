@@ -38,6 +38,7 @@ Array = NDArray[np.float32]
 
 _SOLVERS: Final[dict[str, Callable[[Schedule, int], tuple[Entry, ...]]]] = {
     "dpmpp-2m": solvers.dpmpp_2m,
+    "unipc-2": solvers.unipc_2,
     "ddim": solvers.ddim,
     "euler": solvers.euler,
     "euler-a": solvers.euler_ancestral,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hybrid_serving import spacing
+from hybrid_serving import spacing, unipc
 from hybrid_serving.schedule import Reals, Schedule, alpha_bars, sigmas
 from hybrid_serving.table import Entry
 
@@ -56,6 +56,18 @@ def dpmpp_2m(schedule: Schedule, steps: int) -> tuple[Entry, ...]:
                 history=(0.0 - earlier,),
             )
         )
+    return tuple(entries)
+
+
+def unipc_2(schedule: Schedule, steps: int) -> tuple[Entry, ...]:
+    """UniPC of order 2, first order at both ends (Zhao et al. 2023)."""
+    levels = spacing.timesteps_before_the_end(schedule, steps, default="linspace")
+    points = [*_points_at(schedule, levels), _CLEAN]
+    weights = unipc.steps([unipc.Amplitudes(*point) for point in points])
+    entries = []
+    for level, point, (x, x0, history) in zip(levels.tolist(), points, weights, strict=False):
+        from_x, from_output = _x0_weights(schedule, point)
+        entries.append(Entry(level=level, x0_from_x=from_x, x0_from_output=from_output, x=x, x0=x0, history=history))
     return tuple(entries)
 
 

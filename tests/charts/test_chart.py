@@ -67,7 +67,7 @@ def described(schema: Manifest, above: str = "") -> set[str]:
 
 
 def paths(values: Manifest, above: str = "") -> list[str]:
-    free = {"resources", "podSecurityContext", "securityContext"}
+    free = {"resources", "podSecurityContext", "securityContext", "labels"}
     return [
         path
         for name, value in values.items()
@@ -153,3 +153,17 @@ def test_a_monitor_carries_the_labels_that_prometheus_selects_by(helm: Helm) -> 
     label = "--set=serviceMonitor.enabled=true,serviceMonitor.additionalLabels.release=prometheus"
     assert one(helm.render(label), "ServiceMonitor")["metadata"]["labels"]["release"] == "prometheus"
     assert "ServiceMonitor" not in {each["kind"] for each in helm.render()}
+
+
+def test_the_rules_are_the_generated_ones(helm: Helm) -> None:
+    rules = one(helm.render("--set=prometheusRule.enabled=true"), "PrometheusRule")["spec"]
+    assert rules == yaml.safe_load((_CHART / "rules" / "rules.yaml").read_text())
+
+
+def test_every_dashboard_is_a_config_map_that_grafana_finds(helm: Helm) -> None:
+    maps = [each for each in helm.render("--set=dashboards.enabled=true") if each["kind"] == "ConfigMap"]
+    assert {name for each in maps for name in each["data"]} == {path.name for path in _CHART.glob("dashboards/*.json")}
+    for each in maps:
+        assert each["metadata"]["labels"]["grafana_dashboard"] == "1"
+        [text] = each["data"].values()
+        assert json.loads(text)["panels"]

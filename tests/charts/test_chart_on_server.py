@@ -12,18 +12,25 @@ from e2e.cluster import schemas
 
 pytestmark = [pytest.mark.component, pytest.mark.timeout(1800)]
 
-_EVERYTHING = ("serviceMonitor.enabled=true", "podLabels.team=pictures", "imagePullSecrets={registry}")
+_EVERYTHING = (
+    "serviceMonitor.enabled=true",
+    "prometheusRule.enabled=true",
+    "dashboards.enabled=true",
+    "podLabels.team=pictures",
+    "imagePullSecrets={registry}",
+)
 _DEFINITION = "customresourcedefinition/hybriddiffusions.hybriddiffusion.io"
 _WHERE = f"--namespace={NAMESPACE}"
 
 
 @pytest.fixture(scope="module")
 def schema_folder(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Schemas of all that the server knows, and of the monitor that it does not."""
+    """Schemas of all that the server knows, and of the two kinds that it does not."""
     folder = tmp_path_factory.mktemp("schemas")
     with server.plane.client() as connection:
         assert schemas.dump(connection, folder) > 100
-    (folder / "servicemonitor-monitoring.coreos.com-v1.json").write_text("{}")
+    for kind in ("servicemonitor", "prometheusrule"):
+        (folder / f"{kind}-monitoring.coreos.com-v1.json").write_text("{}")
     return folder
 
 

@@ -160,3 +160,20 @@ def rows() -> Callable[[int], dict[str, np.ndarray]]:
         return {"sample": np.stack([index, index], axis=1), "level": 10 * index}
 
     return make
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "gpu: runs on an NVIDIA GPU, skipped where there is none")
+
+
+@pytest.fixture(autouse=True)
+def _skip_without_gpu(request: pytest.FixtureRequest) -> None:
+    if request.node.get_closest_marker("gpu") is None:
+        return
+    from hybrid_engines import cuda
+    from hybrid_engines.spec import BackendUnavailable
+
+    try:
+        cuda.gpu()
+    except BackendUnavailable as error:
+        pytest.skip(str(error))

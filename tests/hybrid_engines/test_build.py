@@ -1,6 +1,5 @@
 """The cache cannot lie: whatever is done to it, an engine is right or is built again."""
 
-import json
 import os
 import random
 import shutil
@@ -21,6 +20,8 @@ from hybrid_engines.spec import EngineSpec, Stage
 
 SIZE = (16, 16)
 DIGEST_LENGTH = 16
+KILLS = 20
+BLOB = openvino.blob_name(None)
 TINY = EngineSpec(backend="openvino", batch_sizes=(1, 2, 4))
 
 
@@ -48,6 +49,7 @@ def reason_of(cache, entry):
         {"spec": replace(TINY, threads=2)},
         {"spec": replace(TINY, batch_sizes=(1, 2))},
         {"spec": replace(TINY, precision="bf16")},
+        {"spec": replace(TINY, graph="static")},
         {"spec": replace(TINY, backend="eager")},
     ],
     ids=str,
@@ -89,7 +91,7 @@ def test_a_missing_engine_is_refused_with_the_command_that_builds_it(text_encode
         text_encoder(build.load, tmp_path)
     assert "it was never built. Run `python -m hybrid_engines build file:///" in str(raised.value)
     assert "--component text_encoder --size 16x16 --backend openvino --precision f32" in str(raised.value)
-    assert "--threads 1 --batch-sizes 1,2,4`" in str(raised.value)
+    assert "--graph dynamic --threads 1 --batch-sizes 1,2,4`" in str(raised.value)
 
 
 def test_a_hit_builds_nothing(text_encoder, cache):
@@ -134,14 +136,14 @@ def test_missing_tensors_are_refused_and_nothing_is_published(tiny, tmp_path):
 
 
 def truncate(entry):
-    path = entry / openvino.BLOB
+    path = entry / BLOB
     path.write_bytes(path.read_bytes()[:-100])
 
 
 def flip(entry):
-    data = bytearray((entry / openvino.BLOB).read_bytes())
+    data = bytearray((entry / BLOB).read_bytes())
     data[len(data) // 2] ^= 1
-    (entry / openvino.BLOB).write_bytes(data)
+    (entry / BLOB).write_bytes(data)
 
 
 def empty(entry):
@@ -189,9 +191,9 @@ def test_an_entry_renamed_to_another_key_is_refused(tiny_master, text_encoder, c
 def reseal(entry):
     """Make the manifest agree with whatever the files are now: an attacker, or a tool that meant well."""
     path = entry / MANIFEST
-    manifest = json.loads(path.read_text())["manifest"]
+    manifest = digests.unseal(path.read_bytes())
     manifest["files"] = {name: digests.file_digest(entry / name) for name in manifest["files"]}
-    path.write_text(json.dumps({"digest": digests.value_digest(manifest), "manifest": manifest}))
+    path.write_bytes(digests.seal(manifest))
 
 
 def test_an_engine_with_other_weights_fails_its_probe(text_encoder, cache):
@@ -219,10 +221,82 @@ def test_an_answer_that_is_no_number_fails_the_probe(text_encoder, cache):
 
 def test_a_blob_that_openvino_cannot_read_is_quarantined(text_encoder, cache):
     entry = entry_of(cache)
-    (entry / openvino.BLOB).write_bytes(b"not a network at all")
+    (entry / BLOB).write_bytes(b"not a network at all")
     reseal(entry)
     with pytest.raises(build.EngineMissing, match="OpenVINO cannot load"):
         text_encoder(build.load, cache)
+
+
+def test_an_entry_with_the_digests_of_other_files_is_refused(text_encoder, cache):
+    """A foreign entry: sealed by somebody, but not what the key was computed from."""
+    entry = entry_of(cache)
+    manifest = digests.unseal((entry / MANIFEST).read_bytes())
+    manifest["ingredients"]["network"] = "0" * 64
+    (entry / MANIFEST).write_bytes(digests.seal(manifest))
+    with pytest.raises(build.EngineMissing, match="made for something else: network"):
+        text_encoder(build.load, cache)
+
+
+# --- examinations
+
+
+def forget(cache):
+    """Make the entry one that this device never examined, as if it had been compiled elsewhere."""
+    shutil.rmtree(entry_of(cache) / "devices")
+
+
+def test_an_engine_that_this_device_never_examined_is_not_loaded(text_encoder, cache):
+    forget(cache)
+    with pytest.raises(build.EngineMissing, match="compiled, but never verified on this device"):
+        text_encoder(build.load, cache)
+    assert entry_of(cache).exists()
+
+
+def test_an_engine_that_was_compiled_elsewhere_is_examined_and_not_built_again(text_encoder, cache):
+    expected = text_encoder(build.load, cache)
+    forget(cache)
+    stages = []
+    engine = text_encoder(build.ensure, cache, progress=stages.append)
+    assert stages == [Stage.PROBE, Stage.MEASURE]
+    assert engine.domain == expected.domain
+    assert set(engine.facts.milliseconds) == set(TINY.batch_sizes)
+    assert text_encoder(build.load, cache).domain == expected.domain
+
+
+def test_a_spoiled_examination_is_not_believed(text_encoder, cache):
+    (path,) = entry_of(cache).glob("devices/*/examination.json")
+    path.write_text(path.read_text().replace('"bucket": null', '"bucket": 2'))
+    with pytest.raises(build.EngineMissing, match=r"examination .+ cannot be read"):
+        text_encoder(build.load, cache)
+
+
+# --- the disk
+
+
+def test_too_small_a_disk_is_one_sentence_and_nothing_is_left(text_encoder, tmp_path):
+    """On a real file system of 16 kilobytes, where this process may mount one."""
+    root = tmp_path / "small"
+    root.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", root], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this process may not mount a file system")
+    try:
+        with pytest.raises(
+            build.EngineError, match=r"The disk of the engine cache .+ is full \(\d+ MiB left\); free"
+        ) as raised:
+            text_encoder(build.ensure, root)
+        assert "\n" not in str(raised.value)
+        assert list((root / ".building").iterdir()) == []
+    finally:
+        subprocess.run(["umount", root], check=True)
+
+
+def test_a_cache_that_is_a_file_is_one_sentence(text_encoder, tmp_path):
+    (tmp_path / "cache").write_text("not a folder")
+    with pytest.raises(build.EngineError, match=r"cannot be written .+ name another folder"):
+        text_encoder(build.ensure, tmp_path / "cache")
 
 
 # --- changing underneath
@@ -325,7 +399,7 @@ def test_a_builder_killed_at_any_moment_leaves_a_cache_that_works(builders, text
     """Killed a random while after a stage that it announced, so that the whole build is covered at any speed."""
     moments = random.Random(11)
     stages = [stage.name for stage in Stage if stage is not Stage.WAIT]
-    for stage in stages:
+    for stage in [stages[moment % len(stages)] for moment in range(KILLS)]:
         begin(builders, tmp_path)
         pid, text = said(builders)
         while text != "begun":  # what is left of the killed ones

@@ -10,7 +10,7 @@ from hybrid_engines.engine import Facts
 
 KEY = "k" * 64
 INGREDIENTS = {"network": "abc", "threads": 1}
-FACTS = Facts(macs=10, macs_with_attention=12, parameters=3, milliseconds={1: 0.5, 2: 0.75, 16: 4.0})
+FACTS = Facts(macs=10, macs_with_attention=12, parameters=3)
 
 
 @pytest.fixture
@@ -23,14 +23,14 @@ def publish(store, *, key=KEY, ingredients=INGREDIENTS):
     with store.scratch(key) as folder:
         (folder / "network.blob").write_bytes(bytes(range(200)))
         (folder / "probe.safetensors").write_bytes(b"probe")
-        entry = Entry(folder, facts=FACTS, made={"torch": "2"}, bucket=None)
+        entry = Entry(folder, facts=FACTS, made={"torch": "2"})
         store.publish(entry, key=key, ingredients=ingredients)
     return store
 
 
 def test_an_entry_comes_back_as_it_was_published(store):
     entry = store.read(KEY, ingredients=INGREDIENTS)
-    assert entry == Entry(store.root / KEY, facts=FACTS, made={"torch": "2"}, bucket=None)
+    assert entry == Entry(store.root / KEY, facts=FACTS, made={"torch": "2"})
 
 
 def test_no_entry_is_none(store):

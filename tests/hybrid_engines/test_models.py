@@ -13,7 +13,8 @@ def opened(folder):
 @pytest.mark.parametrize(
     ("uri", "sentence"),
     [
-        ("hf://org/name@abc", "cannot be fetched yet"),
+        ("hf://org/name", r"names no snapshot; expected `hf://organization/repository@revision`"),
+        ("hf://name@abc", "names no snapshot"),
         ("builtin://shapes", "built in: `builtin://shapes/large`"),
         ("builtin://nothing/large", "There is no `builtin://nothing/large`"),
         ("builtin://../../etc", "There is no"),

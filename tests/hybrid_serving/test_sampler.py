@@ -10,6 +10,7 @@ from diffusers.schedulers import scheduling_euler_ancestral_discrete, scheduling
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -29,6 +30,7 @@ CONFIG = {
 }
 DIFFUSERS = {
     "dpmpp-2m": DPMSolverMultistepScheduler,
+    "unipc-2": UniPCMultistepScheduler,
     "ddim": DDIMScheduler,
     "euler": EulerDiscreteScheduler,
     "euler-a": scheduling_euler_ancestral_discrete.EulerAncestralDiscreteScheduler,
@@ -52,7 +54,7 @@ def a_table(name: str = "dpmpp-2m", *, steps: int = 25, **changes: object) -> sa
 
 
 def test_an_unknown_sampler_lists_the_alternatives() -> None:
-    with pytest.raises(sampler.UnknownSamplerError, match="`plms` is unknown; choose one of `dpmpp-2m`, `ddim`"):
+    with pytest.raises(sampler.UnknownSamplerError, match="`plms` is unknown; choose one of `dpmpp-2m`, `unipc-2`"):
         a_table("plms")
 
 
@@ -68,7 +70,7 @@ def test_a_consistency_model_takes_no_more_steps_than_it_was_distilled_on() -> N
         a_table("lcm", steps=51)
 
 
-@pytest.mark.parametrize("name", ["dpmpp-2m", "ddim"])
+@pytest.mark.parametrize("name", ["dpmpp-2m", "unipc-2", "ddim"])
 def test_leading_steps_beyond_the_last_training_step_are_refused(name: str) -> None:
     with pytest.raises(sampler.StepsUnsupportedError, match="Ask for fewer steps"):
         a_table(name, steps=1000, timestep_spacing="leading", steps_offset=1)
@@ -147,7 +149,7 @@ def test_a_config_without_spacing_means_the_default_of_each_diffusers_scheduler(
 
 
 @pytest.mark.parametrize("spacing", ["linspace", "leading", "trailing"])
-@pytest.mark.parametrize("name", ["dpmpp-2m", "ddim", "euler"])
+@pytest.mark.parametrize("name", ["dpmpp-2m", "unipc-2", "ddim", "euler"])
 def test_every_number_of_steps_visits_the_training_steps_that_diffusers_visits(name: str, spacing: str) -> None:
     scheduler = DIFFUSERS[name].from_config(CONFIG | {"timestep_spacing": spacing})
     for steps in range(1, 1000, 7):
@@ -335,7 +337,7 @@ def test_equal_requests_share_one_table() -> None:
     assert a_table("ddim") is a_table("ddim")
 
 
-@pytest.mark.parametrize("name", ["dpmpp-2m", "ddim", "euler", "euler-a"])
+@pytest.mark.parametrize("name", ["dpmpp-2m", "unipc-2", "ddim", "euler", "euler-a"])
 @pytest.mark.parametrize("spacing", ["linspace", "trailing"])
 def test_every_number_of_steps_gives_finite_weights(name: str, spacing: str) -> None:
     for steps in (*range(1, 40), 500, 667, 998, 999, 1000):

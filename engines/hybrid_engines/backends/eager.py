@@ -6,11 +6,12 @@ from pathlib import Path
 import torch
 
 from hybrid_engines import networks
+from hybrid_engines.cpu import device, target
 from hybrid_engines.plan import Plan
 from hybrid_engines.runner import Buffers, Invoke
 from hybrid_engines.spec import Progress
 
-GRAPH = "dynamic"
+__all__ = ["EagerRunner", "device", "make", "open_runner", "target", "version"]
 
 
 def version() -> str:

@@ -1,15 +1,17 @@
-"""OpenVINO on x86 CPUs: one dynamic-batch graph, compiled once and kept as the plugin's own blob.
+"""OpenVINO on x86 CPUs: a dynamic-batch graph, or a static one a bucket, kept as the plugin's own blobs.
 
 The only module that imports openvino. It must not read checkpoints, and at run time it must not import torch.
 """
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hybrid_engines import cpu
+from hybrid_engines.cpu import device, target
 from hybrid_engines.plan import Plan
 from hybrid_engines.runner import Buffers, Invoke
 from hybrid_engines.signature import Port, Signature
@@ -22,9 +24,9 @@ import openvino as ov  # noqa: E402
 if TYPE_CHECKING:
     from torch import nn
 
+__all__ = ["OpenVinoRunner", "device", "make", "open_runner", "target", "version"]
+
 DEVICE = "CPU"
-GRAPH = "dynamic"
-BLOB = "network.blob"
 
 
 def version() -> str:
@@ -38,30 +40,29 @@ def make(module: "nn.Module", *, plan: Plan, folder: Path, progress: Progress) -
     progress(Stage.EXPORT)
     model = _export(module, signature=plan.signature)
     progress(Stage.COMPILE)
-    compiled = ov.Core().compile_model(model, DEVICE, _properties(plan))
-    (folder / BLOB).write_bytes(compiled.export_model().getvalue())
+    for batch in _batches(plan):
+        shapes = {port.name: ov.PartialShape([batch or -1, *port.shape]) for port in plan.signature.inputs}
+        shaped = model.clone()
+        shaped.reshape(shapes)
+        compiled = ov.Core().compile_model(shaped, DEVICE, _properties(plan))
+        (folder / blob_name(batch)).write_bytes(compiled.export_model().getvalue())
 
 
 def open_runner(folder: Path, *, plan: Plan) -> "OpenVinoRunner":
     """The compiled network that `make` left in `folder`."""
-    blob = ov.Tensor(np.memmap(folder / BLOB, dtype=np.uint8, mode="r"))
-    try:
-        compiled = ov.Core().import_model(blob, DEVICE, _properties(plan))
-    except RuntimeError as error:
-        raise EngineError(f"OpenVINO cannot load the compiled network: {error}") from error
-    _check_threads(compiled.get_property("INFERENCE_NUM_THREADS"), plan=plan)
-    return OpenVinoRunner(compiled)
+    return OpenVinoRunner({batch: _load(folder / blob_name(batch), plan=plan) for batch in _batches(plan)})
 
 
 class OpenVinoRunner:
-    """A compiled model; each bucket gets its own request, bound once to fixed memory."""
+    """Compiled models by their batch, `None` for the one that takes any."""
 
-    def __init__(self, compiled: Any) -> None:
+    def __init__(self, compiled: Mapping[int | None, Any]) -> None:
         self._compiled = compiled
 
     def bind(self, buffers: Buffers) -> Invoke:
-        """A request whose tensors are the buffers themselves."""
-        request = self._compiled.create_infer_request()
+        """A request of the bucket's own, whose tensors are the buffers themselves."""
+        batch = len(next(iter(buffers.inputs.values())))
+        request = (self._compiled.get(None) or self._compiled[batch]).create_infer_request()
         for name, array in (*buffers.inputs.items(), *buffers.outputs.items()):
             request.set_tensor(name, ov.Tensor(array, shared_memory=True))
 
@@ -69,6 +70,25 @@ class OpenVinoRunner:
             request.infer(share_outputs=True)  # without it the outputs are copied once more
 
         return invoke
+
+
+def blob_name(batch: int | None) -> str:
+    """File of the graph for `batch` rows, of the dynamic graph for `None`."""
+    return "network.blob" if batch is None else f"network-{batch}.blob"
+
+
+def _batches(plan: Plan) -> tuple[int | None, ...]:
+    return plan.batch_sizes if plan.graph == "static" else (None,)
+
+
+def _load(path: Path, *, plan: Plan) -> Any:
+    blob = ov.Tensor(np.memmap(path, dtype=np.uint8, mode="r"))
+    try:
+        compiled = ov.Core().import_model(blob, DEVICE, _properties(plan))
+    except RuntimeError as error:
+        raise EngineError(f"OpenVINO cannot load the compiled network: {error}") from error
+    _check_threads(compiled.get_property("INFERENCE_NUM_THREADS"), plan=plan)
+    return compiled
 
 
 def _check_threads(given: int, *, plan: Plan) -> None:
@@ -82,7 +102,7 @@ def _check_threads(given: int, *, plan: Plan) -> None:
 
 def _properties(plan: Plan) -> dict[str, Any]:
     """Every property that decides bits or speed, explicitly; import forgets what export knew."""
-    return {
+    return _static_properties(plan) | {
         "INFERENCE_PRECISION_HINT": plan.precision,
         "EXECUTION_MODE_HINT": "ACCURACY" if plan.precision == "f32" else "PERFORMANCE",
         "PERFORMANCE_HINT": "LATENCY",
@@ -92,6 +112,11 @@ def _properties(plan: Plan) -> dict[str, Any]:
         "ENABLE_CPU_PINNING": False,
         "ENABLE_HYPER_THREADING": True,
     }
+
+
+def _static_properties(plan: Plan) -> dict[str, Any]:
+    """OpenVINO 2026.4 dies of a segmentation fault when it fuses attention of static float32 graphs on AVX-512."""
+    return {"SNIPPETS_MODE": "DISABLE"} if (plan.graph, plan.precision) == ("static", "f32") else {}
 
 
 def _export(module: "nn.Module", *, signature: Signature) -> Any:

@@ -4,6 +4,7 @@ Written to the same ledger as what workers book themselves, so that the two can 
 worker anything.
 """
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -27,7 +28,19 @@ class _Segment:
     keeper: Keeper
     resources: cost.Resources
     ages: dict[int, int]
-    """Nanoseconds by process id, as last seen."""
+    """Nanoseconds by process id, as last seen; Serve forgets a worker that stops before its process has ended."""
+    ended_nanoseconds: int = 0
+    """Of processes that are gone."""
+
+    def look(self) -> int:
+        """The age of all processes together, those that are gone included."""
+        for pid, known in list(self.ages.items()):
+            age = _age(pid)
+            if age is None or age < known:  # gone, and its id perhaps somebody else's by now
+                self.ended_nanoseconds += self.ages.pop(pid)
+            else:
+                self.ages[pid] = age
+        return self.ended_nanoseconds + sum(self.ages.values())
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +52,8 @@ class Bill:
     """Of the ledger."""
     _segments: dict[str, _Segment] = field(default_factory=dict)
     _prices: PriceList | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    """Keepers read on threads of their own."""
 
     def see(self, application: Application) -> None:
         """Look at the processes of now, and at the prices that they were given."""
@@ -50,7 +65,9 @@ class Bill:
             self._open(application.config)
         for deployment in application.deployments:
             if segment := self._segments.get(deployment.name):
-                segment.ages = {**segment.ages, **_ages(deployment.pids)}
+                with self._lock:
+                    segment.ages |= {pid: 0 for pid in deployment.pids if pid not in segment.ages and _age(pid)}
+                    segment.look()
 
     def close(self) -> None:
         """Write what is still open."""
@@ -81,15 +98,13 @@ class Bill:
                 segment.keeper.reprice(pricing.tariff(segment.resources, prices))
 
     def _totals(self, name: str) -> Totals:
-        return {Key(name, "cloud", "", Kind.BILL): Count(sum(self._segments[name].ages.values()))}
+        with self._lock:
+            return {Key(name, "cloud", "", Kind.BILL): Count(self._segments[name].look())}
 
 
-def _ages(pids: tuple[int, ...]) -> dict[int, int]:
-    """The ages of those processes that still run."""
-    found = {}
-    for pid in pids:
-        try:
-            found[pid] = clocks.process_age_nanoseconds(pid)
-        except OSError:
-            continue  # it has ended since Serve was asked
-    return found
+def _age(pid: int) -> int | None:
+    """The age of a process; `None` where it has ended."""
+    try:
+        return clocks.process_age_nanoseconds(pid)
+    except OSError:
+        return None

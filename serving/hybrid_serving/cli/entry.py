@@ -10,7 +10,7 @@ import traceback
 import typer
 from typer.exceptions import TyperException
 
-from hybrid_serving.cli.commands import cost, crd, dashboard, edge, generate, profile, serve, version
+from hybrid_serving.cli.commands import cost, crd, dashboard, edge, engine, generate, pair, profile, serve, version
 from hybrid_serving.cli.failures import EXIT_FAILURE, EXIT_INTERRUPTED, EXIT_USAGE, CommandError, one_sentence
 from hybrid_serving.cli.output import notes
 
@@ -31,6 +31,8 @@ application.add_typer(edge.application, name="edge")
 application.command("cost", epilog=cost.EXAMPLES)(cost.cost)
 application.command("dashboard", epilog=dashboard.EXAMPLES)(dashboard.dashboard)
 application.command("profile", epilog=profile.EXAMPLES)(profile.profile)
+application.add_typer(engine.application, name="engine")
+application.add_typer(pair.application, name="pair")
 application.command("crd", epilog=crd.EXAMPLES)(crd.crd)
 application.command("version", epilog=version.EXAMPLES)(version.version)
 

@@ -15,7 +15,7 @@ Seed = Annotated[str | None, typer.Option(help="Unsigned 64-bit number; the same
 Steps = Annotated[int | None, typer.Option(help="Denoising steps over all segments.")]
 Guidance = Annotated[float | None, typer.Option(help="Strength of the prompt; 1 is unguided and half the work.")]
 Negative = Annotated[str | None, typer.Option(help="What to steer away from.")]
-Sampler = Annotated[str | None, typer.Option(help="dpmpp-2m, ddim, euler, euler-a or lcm.")]
+Sampler = Annotated[str | None, typer.Option(help="dpmpp-2m, unipc-2, ddim, euler, euler-a or lcm.")]
 Split = Annotated[str | None, typer.Option(help="Where the large network stops: a step, or a share such as 40%.")]
 Size = Annotated[str | None, typer.Option(help="WIDTHxHEIGHT in pixels.")]
 

@@ -43,6 +43,8 @@ def _belonging(world: World, kind: kinds.Kind, name: str) -> list[Manifest]:
         world.all(kind) if kind == kinds.HYBRID_DIFFUSION else world.all(kind, **{"hybriddiffusion.io/name": name})
     )
     mine = [each for each in objects if each["metadata"]["name"].startswith(name)]
+    if kind == kinds.POD:  # admission adds volumes with names of chance
+        mine = [{"metadata": each["metadata"]} for each in mine]
     return sorted(mine, key=lambda each: each["metadata"]["name"])
 
 

@@ -1,8 +1,11 @@
 """A real API server as tests see it: one namespace, over plain HTTP, independent of the operator's own client."""
 
+import copy
+import json
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +122,44 @@ class World:
         """The revision that the Service selects."""
         service = self.find(kinds.SERVICE, name)
         return service["spec"]["selector"]["hybriddiffusion.io/revision"] if service else ""
+
+    def writes(self) -> list[str]:
+        """What the operator wrote in this namespace, by the API server's own account."""
+        with self.plane.audit_log.open() as lines:
+            entries = [json.loads(line) for line in lines if self.namespace in line]
+        mine = [each for each in entries if each["userAgent"] == "hybrid-diffusion-operator"]
+        return [
+            f"{each['verb']} {each['requestURI']}" for each in mine if each["verb"] not in ("get", "list", "watch")
+        ]
+
+    def wait_for_quiet(self, *, seconds: float = 3.0) -> None:
+        """Return when the operator has asked nothing of this namespace for a while."""
+        quiet_since, seen = time.monotonic(), -1
+        while time.monotonic() - quiet_since < seconds:
+            now = sum(self.namespace in line and "watch=true" not in line for line in self._audit())
+            if now != seen:
+                quiet_since, seen = time.monotonic(), now
+            time.sleep(0.2)
+
+    def _audit(self) -> list[str]:
+        return [line for line in self.plane.audit_log.read_text().splitlines() if "hybrid-diffusion-operator" in line]
+
+    @contextmanager
+    def definition_without_rules(self) -> Iterator[None]:
+        """The resource's definition as if its rules were another day's."""
+        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/hybriddiffusions.hybriddiffusion.io"
+        before = self.request("GET", path)
+        loose = copy.deepcopy(before)
+        schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+        loose["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] = schema
+        self.request("PUT", path, json=loose)
+        try:
+            yield
+        finally:
+
+            content_type = {"Content-Type": "application/merge-patch+json"}
+            change = {"spec": {"versions": before["spec"]["versions"]}}
+            self.request("PATCH", path, json=change, headers=content_type)
 
     @staticmethod
     def _body(answer: httpx.Response) -> Any:

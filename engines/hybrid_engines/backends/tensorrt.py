@@ -1,0 +1,183 @@
+"""TensorRT, the data-centre product or TensorRT for RTX: strongly typed plans, one static-batch profile a bucket.
+
+The only module that imports either. Both have one API; TensorRT for RTX compiles ahead of time for every GPU that it
+supports, so it also builds where there is none, and leaves the last compilation to the device. It must not read
+checkpoints, and at run time it must not import torch.
+"""
+
+import importlib
+import importlib.util
+import tempfile
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybrid_engines import cuda, digests, examination
+from hybrid_engines.backends import profiles
+from hybrid_engines.gpu import GpuRunner, Launch
+from hybrid_engines.plan import Plan
+from hybrid_engines.spec import BackendUnavailable, EngineError, Progress, Stage, Target
+
+if TYPE_CHECKING:
+    from torch import nn
+
+AHEAD_OF_TIME = "tensorrt_rtx"
+MODULES = ("tensorrt", AHEAD_OF_TIME)
+FILE = "network.plan"
+RUNTIME_CACHE = "runtime.cache"
+
+
+def version() -> str:
+    """Name and full version of the library."""
+    library = _library()
+    return f"{library.__name__} {library.__version__}"
+
+
+def target(threads: int) -> Target:  # noqa: ARG001  (a GPU schedules itself)
+    """Every GPU that the library supports where it compiles ahead of time, else the one that is here."""
+    if _library().__name__ == AHEAD_OF_TIME:
+        return Target(device="NVIDIA GPU", instruction_set=" ".join(supported()), threads=0)
+    found = cuda.gpu()
+    return Target(device=found.name, instruction_set="sm_{}{}".format(*found.capability), threads=0)
+
+
+def device() -> str:
+    """The GPU that is here, if the library takes it."""
+    found, capabilities = cuda.gpu(), supported()
+    name = "SM{}{}".format(*found.capability)
+    if capabilities and name not in capabilities:
+        raise BackendUnavailable(
+            f"{version()} does not run on {found.name} ({name}); it takes {', '.join(capabilities)}."
+        )
+    return str(found)
+
+
+def supported() -> tuple[str, ...]:
+    """The compute capabilities that plans can be compiled for; empty where the library does not list them."""
+    if _library().__name__ != AHEAD_OF_TIME:
+        return ()
+    return tuple(name for name in _library().ComputeCapability.__members__ if name.startswith("SM"))
+
+
+def make(module: "nn.Module", *, plan: Plan, folder: Path, progress: Progress) -> None:
+    """Export the network and compile it into a plan, with a record of its arrays and profiles beside it."""
+    from hybrid_engines import graph  # noqa: PLC0415  (torch, at build time only)
+
+    with tempfile.TemporaryDirectory(prefix="onnx-", dir=folder) as scratch:
+        path = Path(scratch) / "network.onnx"
+        progress(Stage.EXPORT)
+        graph.export(module, signature=plan.signature, precision=plan.precision, path=path)
+        progress(Stage.COMPILE)
+        compile_graph(path, plan=plan, folder=folder)
+
+
+def compile_graph(path: Path, *, plan: Plan, folder: Path) -> None:
+    """The plan of an ONNX file, in `folder`."""
+    library, log = _library(), _log()
+    builder = library.Builder(log)
+    network = builder.create_network(_flags(library))
+    parser = library.OnnxParser(network, log)
+    if not parser.parse_from_file(str(path)):
+        faults = "; ".join(parser.get_error(index).desc() for index in range(parser.num_errors))
+        raise EngineError(f"{version()} cannot read the exported graph: {_line(faults or log.last)}. Export it again.")
+    config = builder.create_builder_config()
+    if plan.precision == "f32":
+        config.clear_flag(library.BuilderFlag.TF32)  # which would keep ten bits of a product
+    record = profiles.add(builder, network, config, plan=plan, name_of=library.nptype)
+    compiled = builder.build_serialized_network(network, config)
+    if compiled is None:
+        raise EngineError(f"{version()} cannot compile the network: {_line(log.last)}.")
+    (folder / FILE).write_bytes(compiled)
+    profiles.write(folder, record)
+
+
+def open_runner(folder: Path, *, plan: Plan) -> GpuRunner:
+    """The plan that `make` left in `folder`, on the GPU that is here."""
+    here = device()
+    log = _log()
+    runtime = _library().Runtime(log)
+    engine = runtime.deserialize_cuda_engine((folder / FILE).read_bytes())
+    if engine is None:
+        raise EngineError(f"{version()} cannot load the plan: {_line(log.last)}.")
+    profiles.check(engine, plan=plan)
+    cache = examination.folder(folder, device=here) / RUNTIME_CACHE
+    return GpuRunner(_Network(engine, plan=plan, cache=cache, keep=(runtime, log)), stream=cuda.Stream())
+
+
+class _Network:
+    """A deserialized plan; one execution context a bucket, because a context remembers shapes and addresses."""
+
+    def __init__(self, engine: Any, *, plan: Plan, cache: Path, keep: tuple[Any, ...]) -> None:
+        self._engine = engine
+        self._plan = plan
+        self._keep = keep  # must outlive the engine
+        self._cache = cache
+        self._config = engine.create_runtime_config()
+        self._compiled = _read_cache(self._config, path=cache)
+
+    def bind(self, addresses: Mapping[str, int], *, rows: int, stream: int) -> Launch:
+        """Binds addresses and nothing else; the runner owns memory and graph."""
+        context = self._engine.create_execution_context(self._config)
+        context.set_optimization_profile_async(self._plan.batch_sizes.index(rows), stream)
+        for port in self._plan.signature.inputs:
+            context.set_input_shape(port.name, (rows, *port.shape))
+        for name, address in addresses.items():
+            context.set_tensor_address(name, address)
+
+        def launch() -> None:
+            if not context.execute_async_v3(stream):
+                raise EngineError(f"TensorRT did not run `{self._plan.component}` with {rows} rows.")
+
+        return launch
+
+    def warmed(self) -> None:
+        """Keep what the device compiled, so that the next start need not."""
+        if self._compiled is not None:
+            digests.write_checked(self._cache, bytes(self._compiled.serialize()))
+
+
+def _read_cache(config: Any, *, path: Path) -> Any:
+    """The runtime cache that a TensorRT for RTX fills, with what an earlier process left in it; else `None`."""
+    if not hasattr(config, "create_runtime_cache"):
+        return None
+    compiled = config.create_runtime_cache()
+    kept = digests.read_checked(path)
+    if kept is not None:
+        compiled.deserialize(kept)
+    config.set_runtime_cache(compiled)
+    return compiled
+
+
+@lru_cache(maxsize=1)
+def _library() -> Any:
+    """Whichever of the two products is installed; the data-centre one where both are."""
+    for name in MODULES:
+        if importlib.util.find_spec(name) is not None:
+            return importlib.import_module(name)
+    raise BackendUnavailable("Neither `tensorrt` nor `tensorrt_rtx` is installed.")
+
+
+def _flags(library: Any) -> int:
+    """Strong typing: the graph's own dtypes hold. It is asked for in TensorRT 10 and the only mode later."""
+    return 1 << int(library.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+
+
+def _log() -> Any:
+    """A logger that keeps the last error for our own message."""
+    library = _library()
+
+    class Log(library.ILogger):  # type: ignore[misc, name-defined]  # the library is only known at run time
+        def __init__(self) -> None:
+            library.ILogger.__init__(self)
+            self.last = "no reason was given"
+
+        def log(self, severity: Any, message: str) -> None:
+            if int(severity) <= int(library.ILogger.ERROR):
+                self.last = message
+
+    return Log()
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")

@@ -1,0 +1,58 @@
+"""What people are told about the cache, and what they find out with it."""
+
+import pytest
+
+from hybrid_engines import catalogue
+from hybrid_engines.cache import MANIFEST, Cache, EntryRefused
+
+
+def the_key(cache):
+    (key,) = catalogue.keys(Cache(cache))
+    return key
+
+
+def test_an_entry_says_what_it_was_made_of_and_that_it_was_verified(cache):
+    found = catalogue.describe(Cache(cache), the_key(cache))
+    assert (found.made["model"], found.made["component"], found.made["size"]) == ("tiny/large", "text_encoder", "16x16")
+    assert found.ingredients["precision"] == "f32"
+    assert found.facts["parameters"] > 0
+    assert found.is_verified
+    assert set(found.examinations[0].milliseconds) == {1, 2, 4}
+    assert found.size_bytes > 1000
+
+
+def test_a_folder_that_does_not_exist_has_no_entries(tmp_path):
+    assert catalogue.keys(Cache(tmp_path / "nowhere")) == []
+    assert list(catalogue.quarantined(Cache(tmp_path / "nowhere"))) == []
+
+
+def test_a_renamed_entry_is_seen_without_a_model(cache):
+    (cache / the_key(cache)).rename(cache / ("0" * 64))
+    with pytest.raises(EntryRefused, match="was renamed"):
+        catalogue.describe(Cache(cache), "0" * 64)
+
+
+@pytest.mark.parametrize("name", ["network.blob", "probe.safetensors", MANIFEST])
+def test_a_flipped_bit_is_found_and_quarantined_with_the_reason(cache, name):
+    store, key = Cache(cache), the_key(cache)
+    data = bytearray((cache / key / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (cache / key / name).write_bytes(data)
+    with pytest.raises(EntryRefused) as raised:
+        catalogue.check(store, key)
+    assert catalogue.keys(store) == []
+    assert list(catalogue.quarantined(store)) == [(key, str(raised.value))]
+
+
+def test_a_missing_file_is_found(cache):
+    store, key = Cache(cache), the_key(cache)
+    (cache / key / "network.blob").unlink()
+    with pytest.raises(EntryRefused, match="cannot be read"):
+        catalogue.check(store, key)
+    assert catalogue.keys(store) == []
+
+
+def test_a_good_entry_stays(cache):
+    store, key = Cache(cache), the_key(cache)
+    assert catalogue.check(store, key).key == key
+    assert catalogue.keys(store) == [key]

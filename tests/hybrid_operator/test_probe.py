@@ -1,0 +1,125 @@
+"""The questions: what counts as an answer, as a picture, as idle."""
+
+import asyncio
+import base64
+import json
+import struct
+import zlib
+from typing import Any
+
+import pytest
+
+from hybrid_operator import probe
+from hybrid_operator.cluster_errors import Unreachable
+from hybrid_operator.observed import Answer, Verdict
+from hybrid_operator.probe import Address
+
+POD = {"metadata": {"name": "ingress-0", "namespace": "default"}, "status": {"podIP": "10.0.0.1"}}
+ADDRESS = Address("default", "pods/ingress-0", "10.0.0.1")
+
+
+class Scripted:
+    """Answers once, and remembers what was asked."""
+
+    def __init__(self, status: int = 200, content: bytes = b"", *, error: Exception | None = None) -> None:
+        self._answer, self._error = (status, content), error
+        self.asked: dict[str, Any] = {}
+
+    async def ask(self, address: Address, **asked: Any) -> tuple[int, bytes]:
+        self.asked = {"address": address, **asked}
+        if self._error:
+            raise self._error
+        return self._answer
+
+
+def a_png(*, height: int = 2, cut: int = 0, end: bytes = b"IEND") -> bytes:
+    rows = (b"\0" + b"\1\2\3" * 2) * height
+    chunks = [
+        (b"IHDR", struct.pack(">IIBBBBB", 2, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows[: len(rows) - cut])),
+        (end, b""),
+    ]
+    body = b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def answered(image: bytes) -> bytes:
+    return json.dumps({"data": [{"b64_json": base64.b64encode(image).decode()}]}).encode()
+
+
+def drawn(caller: Scripted) -> Answer:
+    return asyncio.run(
+        probe.is_drawing(caller, ADDRESS, model="shapes", most_steps=100, key="secret", timeout_seconds=1)
+    )
+
+
+def test_a_picture_proves_it() -> None:
+    caller = Scripted(content=answered(a_png()))
+    assert drawn(caller).verdict is Verdict.PASSED
+    assert caller.asked["body"]["model"] == "shapes"
+    assert caller.asked["key"] == "secret"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"not json",
+        b"{}",
+        b'{"data": []}',
+        answered(b""),
+        answered(b"GIF89a"),
+        answered(a_png(cut=3)),
+        answered(a_png(end=b"tEXt")),
+        answered(a_png()[:40]),
+    ],
+    ids=["empty", "no json", "no data", "no image", "empty image", "no png", "pixels lack", "no end", "cut"],
+)
+def test_anything_else_does_not(content: bytes) -> None:
+    assert not probe.is_picture(content)
+    answer = drawn(Scripted(content=content))
+    assert answer.verdict is Verdict.FAILED
+    assert "no PNG" in answer.message
+
+
+def test_a_refusal_is_told_with_its_status_and_words() -> None:
+    answer = drawn(Scripted(401, b'{"error": "no such key"}'))
+    assert answer == Answer(verdict=Verdict.FAILED, message='status 401: {"error": "no such key"}')
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), Unreachable("reset"), OSError("refused")])
+def test_no_answer_is_a_failure_with_a_reason(error: Exception) -> None:
+    answer = asyncio.run(probe.is_answering(Scripted(error=error), ADDRESS))
+    assert answer.verdict is Verdict.FAILED
+    assert answer.message
+
+
+def test_no_more_steps_are_asked_for_than_the_resource_allows() -> None:
+    caller = Scripted(content=answered(a_png()))
+    asyncio.run(probe.is_drawing(caller, ADDRESS, model="shapes", most_steps=2, key=None, timeout_seconds=1))
+    assert caller.asked["body"]["steps"] == 2
+
+
+METRICS = b"""# TYPE haproxy_backend_current_sessions gauge
+haproxy_backend_current_sessions{proxy="http-shapes"} 3
+haproxy_backend_current_sessions{proxy="default_backend"} 1
+haproxy_frontend_current_sessions{proxy="http_frontend"} 90
+"""
+
+
+def test_what_is_in_flight_is_what_backends_work_on() -> None:
+    assert asyncio.run(probe.in_flight(Scripted(content=METRICS), ADDRESS)) == 4
+
+
+@pytest.mark.parametrize("caller", [Scripted(404), Scripted(content=b"nothing"), Scripted(error=OSError("refused"))])
+def test_a_proxy_that_does_not_tell_is_not_idle(caller: Scripted) -> None:
+    assert asyncio.run(probe.in_flight(caller, ADDRESS)) is None
+
+
+def test_addresses_of_pods_and_services() -> None:
+    assert probe.of_pod(POD) == ADDRESS
+    assert probe.of_service("shapes", namespace="default").host == "shapes.default.svc"
+    sixth = {**POD, "status": {"podIP": "fd00::1"}}
+    assert probe.of_pod(sixth).host == "[fd00::1]"

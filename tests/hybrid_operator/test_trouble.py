@@ -1,0 +1,93 @@
+"""Causes found in pods, Jobs and clusters, in the words of whoever knows."""
+
+from typing import Any
+
+import pytest
+
+from hybrid_operator import trouble
+from hybrid_operator.observed import Failure, Stage
+
+
+def a_pod(name: str = "p", **status: Any) -> dict[str, Any]:
+    return {"metadata": {"name": name}, "status": status}
+
+
+def waiting(reason: str, message: str = "", **more: Any) -> dict[str, Any]:
+    return {"name": "ray", "state": {"waiting": {"reason": reason, "message": message}}, **more}
+
+
+def a_job(*conditions: str, **metadata: Any) -> dict[str, Any]:
+    found = [{"type": each, "status": "True", "message": "it has reached the limit"} for each in conditions]
+    return {"metadata": {"name": "j", "uid": "1", **metadata}, "status": {"conditions": found}}
+
+
+def ended(code: int, message: str) -> dict[str, Any]:
+    return {"name": "engines", "state": {"terminated": {"exitCode": code, "message": message}}}
+
+
+@pytest.mark.parametrize("reason", ["ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName"])
+def test_an_image_that_cannot_be_had_is_named_with_its_pod(reason: str) -> None:
+    failure = trouble.of_pods([a_pod(containerStatuses=[waiting(reason, "manifest unknown")])])
+    assert failure == Failure("ImagePullFailed", "Pod `p`, container `ray`: manifest unknown")
+
+
+def test_a_container_that_only_starts_is_no_trouble() -> None:
+    assert trouble.of_pods([a_pod(containerStatuses=[waiting("ContainerCreating")])]) is None
+    assert trouble.of_pods([a_pod(initContainerStatuses=[waiting("PodInitializing")])]) is None
+
+
+def test_a_crash_tells_how_it_ended() -> None:
+    last = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    failure = trouble.of_pods([a_pod(containerStatuses=[waiting("CrashLoopBackOff", "back-off", lastState=last)])])
+    assert failure is not None
+    assert failure.reason == "ContainerCrashed"
+    assert "ended with code 137: OOMKilled" in failure.message
+
+
+def test_a_pod_without_a_node_tells_what_the_scheduler_said() -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes: no GPU"}
+    failure = trouble.of_pods([a_pod(conditions=[condition])])
+    assert failure == Failure("Unschedulable", "Pod `p`: 0/3 nodes: no GPU")
+
+
+def test_the_gravest_cause_wins_and_pods_that_go_do_not_count() -> None:
+    crash = a_pod("a", containerStatuses=[waiting("CrashLoopBackOff", "x")])
+    image = a_pod("b", containerStatuses=[waiting("ErrImagePull", "y")])
+    going = a_pod("c", containerStatuses=[waiting("ErrImagePull", "z")])
+    going["metadata"]["deletionTimestamp"] = "2026-11-01T12:00:00Z"
+    found = trouble.of_pods([crash, going, image])
+    assert found is not None
+    assert "`b`" in found.message
+
+
+def test_pods_that_a_quota_forbids_are_reported_by_their_cluster() -> None:
+    condition = {"type": "ReplicaFailure", "status": "True", "message": "pods is forbidden: exceeded quota"}
+    cluster = {"metadata": {"name": "c"}, "status": {"conditions": [condition]}}
+    assert trouble.of_clusters([cluster]) == Failure(
+        "PodsNotCreated", "RayCluster `c`: pods is forbidden: exceeded quota"
+    )
+    assert trouble.of_clusters([{"metadata": {"name": "c"}}]) is None
+
+
+def test_a_job_that_failed_tells_the_end_of_its_log() -> None:
+    pods = [a_pod(containerStatuses=[ended(1, "loading…\nno space left on device")])]
+    stage, failure = trouble.of_job(a_job("Failed"), pods=pods)
+    assert stage is Stage.FAILED
+    assert failure == Failure("EngineBuildFailed", "Job `j`: loading… no space left on device")
+
+
+def test_a_job_that_failed_without_a_pod_tells_what_the_job_says() -> None:
+    _, failure = trouble.of_job(a_job("Failed"), pods=[])
+    assert failure is not None
+    assert "it has reached the limit" in failure.message
+
+
+def test_a_job_is_starting_until_it_is_complete() -> None:
+    assert trouble.of_job(a_job(), pods=[])[0] is Stage.STARTING
+    assert trouble.of_job(a_job("Complete"), pods=[])[0] is Stage.DONE
+    assert trouble.of_job(a_job(deletionTimestamp="2026-11-01T12:00:00Z"), pods=[])[0] is Stage.ENDING
+
+
+def test_the_result_of_a_build_is_the_last_word_of_its_container() -> None:
+    assert trouble.result([a_pod(containerStatuses=[ended(0, "openvino f32 4e8a1fad")])]) == "openvino f32 4e8a1fad"
+    assert trouble.result([a_pod(containerStatuses=[ended(1, "no")])]) == ""
