@@ -290,7 +290,7 @@ def test_too_small_a_disk_is_one_sentence_and_nothing_is_left(text_encoder, tmp_
         assert "\n" not in str(raised.value)
         assert list((root / ".building").iterdir()) == []
     finally:
-        subprocess.run(["umount", root], check=True)
+        subprocess.run(["umount", "--lazy", root], check=True)
 
 
 def test_a_cache_that_is_a_file_is_one_sentence(text_encoder, tmp_path):

@@ -12,7 +12,7 @@ from hybrid_serving import sampler
 from hybrid_serving.protocol import Latent, State
 from hybrid_serving.table import Entry
 
-HISTORY = 1
+HISTORY = 2
 """Earlier estimates that any of our samplers remembers at most."""
 
 Slots = NDArray[np.intp]

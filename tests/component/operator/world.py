@@ -128,9 +128,7 @@ class World:
         with self.plane.audit_log.open() as lines:
             entries = [json.loads(line) for line in lines if self.namespace in line]
         mine = [each for each in entries if each["userAgent"] == "hybrid-diffusion-operator"]
-        return [
-            f"{each['verb']} {each['requestURI']}" for each in mine if each["verb"] not in ("get", "list", "watch")
-        ]
+        return [f"{each['verb']} {each['requestURI']}" for each in mine if each["verb"] not in ("get", "list", "watch")]
 
     def wait_for_quiet(self, *, seconds: float = 3.0) -> None:
         """Return when the operator has asked nothing of this namespace for a while."""
@@ -156,7 +154,6 @@ class World:
         try:
             yield
         finally:
-
             content_type = {"Content-Type": "application/merge-patch+json"}
             change = {"spec": {"versions": before["spec"]["versions"]}}
             self.request("PATCH", path, json=change, headers=content_type)
