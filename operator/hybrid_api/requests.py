@@ -21,7 +21,7 @@ from hybrid_api.scalars import (
 )
 from hybrid_api.tags import Tag
 
-Sampler = Literal["dpmpp-2m", "ddim", "euler", "euler-a", "lcm"]
+Sampler = Literal["dpmpp-2m", "unipc-2", "ddim", "euler", "euler-a", "lcm"]
 
 
 class Defaults(ApiModel):

@@ -34,7 +34,7 @@ def test_everything_that_a_client_has_to_know_is_told(ask, mounts) -> None:
     (mounts / "signing").mkdir()
     (mounts / "signing" / "a").write_text(base64.b64encode(bytes(32)).decode())
     told = capabilities(ask)
-    assert told.samplers == ["dpmpp-2m", "ddim", "euler", "euler-a", "lcm"]
+    assert told.samplers == ["dpmpp-2m", "unipc-2", "ddim", "euler", "euler-a", "lcm"]
     assert [(size.size, size.latent_shape) for size in told.sizes] == [("64x64", [4, 8, 8]), ("128x64", [4, 8, 16])]
     assert [(segment.name, segment.runs_on) for segment in told.segments] == [("large", "Cloud"), ("small", "Edge")]
     assert (told.split.step, told.split.steps) == (10, 25)
