@@ -52,15 +52,16 @@ def test_a_drained_replica_gives_its_work_back(
     def one_large(spec: dict[str, Any]) -> None:
         spec["segments"][0]["workers"] = {"replicas": 1}
 
-    with load.under_load(service.client, expected=expected) as outcome:
-        served.eventually(lambda: outcome.answered >= 6, what="the load runs")
+    # Enough clients that a replica has work for longer than the second in which it learns that it drains.
+    with load.under_load(service.client, expected=expected, clients=24) as outcome:
+        served.eventually(lambda: outcome.answered >= 24, what="the load runs")
         service.apply(_changed(documents, one_large))
         served.eventually(lambda: len(service.replicas("large")) == 1, what="one replica is gone")
         service.apply(documents)
         served.eventually(lambda: len(service.running("large")) == 2, what="it is back")
-    _assert_nobody_noticed(outcome, at_least=12)
+    _assert_nobody_noticed(outcome, at_least=24)
     handed_over = re.findall(r"Handed (\d+) images over, (\d+) engine calls", service.logs("large"))
-    assert handed_over
+    assert any(int(images) > 0 for images, _ in handed_over)
     assert all(int(calls) <= 2 for _, calls in handed_over)
 
 
