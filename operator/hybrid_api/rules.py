@@ -28,6 +28,14 @@ MIN_UP_TO_MAX_REPLICAS = Rule(
     message="expected `minReplicas` up to `maxReplicas`",
 )
 
+PRECISION_OF_THE_BACKEND = Rule(
+    cel=(
+        "!has(self.backend) || !has(self.precision) || self.backend in ['Auto', 'TensorRT'] || "
+        "self.precision in ['Auto', 'F32'] || self.backend == 'OpenVINO' && self.precision == 'BF16'"
+    ),
+    message="expected a precision of the backend: `F32` on all, `BF16` on TensorRT and OpenVINO, `F16` on TensorRT",
+)
+
 REPLICAS_OR_AUTOSCALING = Rule(
     cel="has(self.replicas) != has(self.autoscaling)",
     message="expected either `replicas` or `autoscaling`",
@@ -115,3 +123,10 @@ def is_range(low: Share | None, high: Share | None) -> bool:
     if low.percent is not None and high.percent is not None:
         return low.percent <= high.percent
     return low.number is not None and high.number is not None and low.number <= high.number
+
+
+def is_precision_of(backend: str, precision: str) -> bool:
+    """Python form of `PRECISION_OF_THE_BACKEND`."""
+    if backend in {"Auto", "TensorRT"} or precision in {"Auto", "F32"}:
+        return True
+    return (backend, precision) == ("OpenVINO", "BF16")

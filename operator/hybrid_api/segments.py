@@ -14,8 +14,8 @@ from hybrid_api.scalars import Duration, PositiveDuration, Share, StepShare, par
 from hybrid_api.tags import KEY, Tag
 
 Place = Literal["Cloud", "Edge"]
-Backend = Literal["Auto", "OpenVINO", "Eager"]
-Precision = Literal["Auto", "F32", "BF16"]
+Backend = Literal["Auto", "TensorRT", "OpenVINO", "ONNXRuntime", "Eager"]
+Precision = Literal["Auto", "F32", "BF16", "F16"]
 BatchSize = Annotated[int, Field(strict=True, ge=1, le=256)]
 
 
@@ -54,10 +54,14 @@ class Steps(ApiModel):
 class Engine(ApiModel):
     """How the segment's networks are compiled and called. All of it is in the engine's key: a change compiles anew."""
 
+    model_config = ConfigDict(json_schema_extra=with_rules(rules.PRECISION_OF_THE_BACKEND))
+
     backend: Annotated[Backend, Tag.FIXED] = "Auto"
-    """`OpenVINO`, or `Eager` for torch as it is; `Auto` takes OpenVINO on x86 processors."""
+    """`TensorRT` for NVIDIA GPUs, `OpenVINO` for x86 processors, `ONNXRuntime` for any processor, `Eager` for torch as
+    it is; `Auto` takes the first of them that is installed and runs in the segment's pods."""
     precision: Annotated[Precision, Tag.FIXED] = "Auto"
-    """`F32` or `BF16`; `Auto` is `F32` on processors."""
+    """`F32` on every backend, `BF16` on TensorRT and OpenVINO, `F16` on TensorRT; `Auto` is `F16` on TensorRT and `F32`
+    elsewhere."""
     batch_sizes: Annotated[
         tuple[BatchSize, ...],
         Tag.FIXED,
@@ -69,9 +73,14 @@ class Engine(ApiModel):
 
     @field_validator("batch_sizes")
     @classmethod
-    def _check(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+    def _check_sizes(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
         rules.check_unique(sizes)
         return tuple(sorted(sizes))
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        rules.PRECISION_OF_THE_BACKEND.check(rules.is_precision_of(self.backend, self.precision))
+        return self
 
 
 class Autoscaling(ApiModel):

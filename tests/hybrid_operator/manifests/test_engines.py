@@ -60,6 +60,22 @@ def test_the_engines_program_takes_the_command() -> None:
     assert large.batch_sizes == "1,2,4,8,16"
 
 
+@pytest.mark.parametrize(
+    ("engine", "backend", "precision"),
+    [
+        ({"backend": "TensorRT", "precision": "F16"}, "tensorrt", "f16"),
+        ({"backend": "TensorRT"}, "tensorrt", "auto"),
+        ({"backend": "ONNXRuntime", "precision": "F32"}, "onnxruntime", "f32"),
+        ({"backend": "OpenVINO", "precision": "BF16"}, "openvino", "bf16"),
+    ],
+    ids=str,
+)
+def test_a_job_builds_the_engine_that_was_asked_for(engine: Manifest, backend: str, precision: str) -> None:
+    made = jobs(changed({"spec.engineCache": CLAIM, "spec.segments[1].engine": engine}))
+    parsed = program._parser().parse_args(command(made["small"])[3:])
+    assert (parsed.backend, parsed.precision) == (backend, precision)
+
+
 def test_every_size_is_built() -> None:
     made = jobs(changed({"spec.engineCache": CLAIM, "spec.requests.limits.sizes": ["64x64", "64x32"]}))
     words = command(made["large"])

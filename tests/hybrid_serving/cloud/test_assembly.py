@@ -1,18 +1,20 @@
 """A whole replica over real engines (OpenVINO, float32): what the fakes of the other tests only promise."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
 from hybrid_api import segments
 from hybrid_engines import build, models
-from hybrid_engines.spec import EngineSpec
+from hybrid_engines.backends.selection import OFFERS
+from hybrid_engines.spec import BackendName, EngineSpec, Precision
 from hybrid_serving import sampler
 from hybrid_serving.cloud import assembly
 from hybrid_serving.cloud.worker import Worker
@@ -23,13 +25,31 @@ SPEC = EngineSpec(backend="openvino", precision="f32", batch_sizes=(1, 2, 4, 8, 
 STORE = Path(__file__).resolve().parents[3] / ".engine_cache"
 
 
-@pytest.mark.parametrize("backend", ["Auto", "OpenVINO", "Eager"])
-@pytest.mark.parametrize("precision", ["Auto", "F32", "BF16"])
-def test_every_engine_that_the_resource_can_ask_for_is_one(backend, precision) -> None:
+BACKENDS, PRECISIONS = get_args(segments.Backend), get_args(segments.Precision)
+PAIRS = [*itertools.product(BACKENDS, PRECISIONS)]
+
+
+def is_offered(backend: str, precision: str) -> bool:
+    return "Auto" in {backend, precision} or precision.lower() in OFFERS[backend.lower()].precisions
+
+
+@pytest.mark.parametrize(("backend", "precision"), [pair for pair in PAIRS if not is_offered(*pair)])
+def test_a_precision_that_a_backend_lacks_cannot_be_asked_for(backend: Any, precision: Any) -> None:
+    with pytest.raises(ValueError, match="expected a precision of the backend"):
+        segments.Engine(backend=backend, precision=precision)
+
+
+@pytest.mark.parametrize(("backend", "precision"), [pair for pair in PAIRS if is_offered(*pair)])
+def test_every_engine_that_the_resource_can_ask_for_is_one(backend: Any, precision: Any) -> None:
     asked = segments.Engine(backend=backend, precision=precision, batch_sizes=(8, 1, 2), threads=3)
     spec = assembly.engine_spec(asked)
     assert (spec.backend, spec.precision) == (backend.lower(), precision.lower())
     assert (spec.batch_sizes, spec.threads) == ((1, 2, 8), 3)
+
+
+def test_the_resource_names_every_backend_and_precision_that_there_is() -> None:
+    assert {name.lower() for name in BACKENDS} == set(get_args(BackendName))
+    assert {name.lower() for name in PRECISIONS} == set(get_args(Precision))
 
 
 @pytest.fixture(scope="module")
