@@ -189,7 +189,7 @@ def set_up(model_uri: str, *, threads: int, paced: bool) -> Bench:
     prepare = Preparation(
         networks,
         schedule=Schedule.from_config(model.schedule),
-        tokenize=PromptTokenizer(model.tokenizer_path, length=model.max_tokens),
+        tokenize=PromptTokenizer(model.tokenizer, length=model.max_tokens),
         embeddings=Embeddings(),
     )
     return Bench(networks, prepare)

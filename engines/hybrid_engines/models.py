@@ -40,8 +40,8 @@ class Model:
     vae: Part
     schedule: Mapping[str, Any]
     """The contents of `scheduler_config.json`."""
-    tokenizer_path: Path
-    """The `tokenizer.json`."""
+    tokenizer: Path
+    """The folder of the tokenizer's files."""
     preview: Preview | None
     curve: Mapping[str, Any] | None
     """The pair's measured quality over the split, as its `pair.json` has it."""
@@ -49,17 +49,17 @@ class Model:
     @property
     def latent_channels(self) -> int:
         """Channels of the latents that U-Net and VAE share."""
-        return int(self.unet.config["in_channels"])
+        return int(self.unet.setting("in_channels"))
 
     @property
     def downscale(self) -> int:
         """Pixels a side of one latent pixel."""
-        return int(2 ** (len(self.vae.config["block_out_channels"]) - 1))
+        return int(2 ** (len(self.vae.setting("block_out_channels")) - 1))
 
     @property
     def scaling_factor(self) -> float:
         """What the VAE's latents are multiplied with for the sampler."""
-        return float(self.vae.config.get("scaling_factor") or 1.0)
+        return float(self.vae.setting("scaling_factor"))
 
     @property
     def prediction_type(self) -> str:
@@ -69,12 +69,12 @@ class Model:
     @property
     def max_tokens(self) -> int:
         """Length of the text encoder's input."""
-        return int(self.text_encoder.config["max_position_embeddings"])
+        return int(self.text_encoder.setting("max_position_embeddings"))
 
     @property
     def text_width(self) -> int:
         """Width of one token's conditioning."""
-        return int(self.text_encoder.config["hidden_size"])
+        return int(self.text_encoder.setting("hidden_size"))
 
     @property
     def guidance_width(self) -> int | None:
@@ -83,7 +83,7 @@ class Model:
 
     def latent_shape(self, width: int, height: int) -> tuple[int, int, int]:
         """Shape of the latent of a picture of `width` × `height` pixels."""
-        multiple = self.downscale * 2 ** (len(self.unet.config["block_out_channels"]) - 1)
+        multiple = self.downscale * 2 ** (len(self.unet.setting("block_out_channels")) - 1)
         if min(width, height) < multiple or width % multiple or height % multiple:
             raise ModelError(f"Size {width}x{height} does not fit `{self.name}`: use multiples of {multiple} pixels.")
         return self.latent_channels, height // self.downscale, width // self.downscale
@@ -111,7 +111,7 @@ class Model:
             pixels = Port("output", Role.OUTPUT, "float32", (3, size[1], size[0]))
             return Signature("decoder", (sample,), (pixels,))
         level = Port("level", Role.LEVEL, "float32", ())
-        output = Port("output", Role.OUTPUT, "float32", (int(self.unet.config["out_channels"]), *sample.shape[1:]))
+        output = Port("output", Role.OUTPUT, "float32", (int(self.unet.setting("out_channels")), *sample.shape[1:]))
         return Signature("unet", (sample, level, text, *self._guidance_ports()), (output,))
 
     def _guidance_ports(self) -> tuple[Port, ...]:
@@ -134,7 +134,7 @@ def open_model(uri: str, *, first: Model | None = None) -> Model:
         text_encoder=_own(folder, "text_encoder") or _shared(first, folder=folder, what="text_encoder"),
         vae=_own(folder, "vae") or _shared(first, folder=folder, what="vae"),
         schedule=_schedule(folder, first=first),
-        tokenizer_path=_tokenizer(folder, first=first),
+        tokenizer=_tokenizer(folder, first=first),
         preview=pair.preview if pair else None,
         curve=pair.quality if pair else None,
     )
@@ -186,17 +186,17 @@ def _schedule(folder: Path, *, first: Model | None) -> Mapping[str, Any]:
 
 
 def _tokenizer(folder: Path, *, first: Model | None) -> Path:
-    path = folder / "tokenizer" / "tokenizer.json"
-    if path.is_file():
-        return path
+    own = folder / "tokenizer"
+    if (own / "tokenizer.json").is_file() or all((own / name).is_file() for name in ("vocab.json", "merges.txt")):
+        return own
     if first is None:
-        raise ModelError(f"`{path}` is missing; save the fast tokenizer with transformers' `save_pretrained`.")
-    return first.tokenizer_path
+        raise ModelError(f"`{own}` holds neither `tokenizer.json` nor `vocab.json` with `merges.txt`; fetch it again.")
+    return first.tokenizer
 
 
 def _check(model: Model) -> None:
     """What must hold inside one model; agreement between two is `pair`'s business."""
-    channels, width = model.vae.config["latent_channels"], model.unet.config["cross_attention_dim"]
+    channels, width = model.vae.setting("latent_channels"), model.unet.setting("cross_attention_dim")
     if channels != model.latent_channels:
         raise ModelError(f"`{model.name}`: the VAE has {channels} latent channels, the U-Net {model.latent_channels}.")
     if width != model.text_width:

@@ -49,9 +49,9 @@ def require(first: Model, second: Model) -> None:
 
 
 def _properties(model: Model) -> Iterator[tuple[str, object]]:
-    vae, unet = model.vae.config, model.unet.config
+    vae, unet = model.vae.config, model.unet
     yield "latent channels", model.latent_channels
-    yield "output channels", unet["out_channels"]
+    yield "output channels", unet.setting("out_channels")
     yield "VAE downscale factor", model.downscale
     yield "VAE scaling factor", model.scaling_factor
     yield "VAE shift factor", vae.get("shift_factor")
@@ -59,6 +59,6 @@ def _properties(model: Model) -> Iterator[tuple[str, object]]:
     yield "VAE latents deviation", vae.get("latents_std")
     yield "prediction type", model.prediction_type
     yield from ((f"schedule `{key}`", model.schedule.get(key, BETA_DEFAULTS.get(key))) for key in BETAS)
-    yield "cross-attention width", unet["cross_attention_dim"]
+    yield "cross-attention width", unet.setting("cross_attention_dim")
     yield "tokens", model.max_tokens
     yield "text encoder", model.digest("text_encoder")[:16]

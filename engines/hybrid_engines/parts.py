@@ -12,6 +12,18 @@ from typing import Any
 HEADER_LIMIT_BYTES = 100 * 2**20
 """The safetensors format's own bound of a header."""
 
+ASSUMED: Mapping[str, Mapping[str, Any]] = {
+    "UNet2DConditionModel": {
+        "in_channels": 4,
+        "out_channels": 4,
+        "block_out_channels": (320, 640, 1280, 1280),
+        "cross_attention_dim": 1280,
+    },
+    "AutoencoderKL": {"latent_channels": 4, "block_out_channels": (64,), "scaling_factor": 0.18215},
+    "CLIPTextModel": {"vocab_size": 49408, "hidden_size": 512, "max_position_embeddings": 77},
+}
+"""What diffusers and transformers assume by architecture; the VAE of Stable Diffusion 1.4 names no scaling factor."""
+
 
 class ModelError(Exception):
     """A checkpoint that cannot be used; the message says what was found, what was expected and what to do."""
@@ -22,10 +34,16 @@ class Part:
     """A network (or another component) of a checkpoint."""
 
     folder: Path
+    architecture: str
     config: Mapping[str, Any]
     weights: tuple[Path, ...]
     variant: str | None
     """Infix of the weights' file names, such as `fp16`."""
+
+    def setting(self, key: str) -> Any:
+        """A value of the configuration, or what its library assumes where the file is silent."""
+        found = self.config.get(key)
+        return ASSUMED[self.architecture].get(key) if found is None else found
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -51,7 +69,7 @@ def read_part(folder: Path, *, architecture: str) -> Part:
     weights, variant = _weights(folder)
     for path in weights:
         _check_header(path)
-    return Part(folder=folder, config=config, weights=weights, variant=variant)
+    return Part(folder=folder, architecture=architecture, config=config, weights=weights, variant=variant)
 
 
 def _weights(folder: Path) -> tuple[tuple[Path, ...], str | None]:

@@ -53,7 +53,7 @@ class Plan:
     @property
     def vocabulary(self) -> int:
         """Token ids are below this."""
-        return int(self.model.text_encoder.config["vocab_size"])
+        return int(self.model.text_encoder.setting("vocab_size"))
 
     @property
     def threads(self) -> int:

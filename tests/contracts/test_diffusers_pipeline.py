@@ -49,7 +49,7 @@ def _ours(settings: Settings, *, unet: str, cache: Path) -> pixels.Pixels:
     def engine(model: models.Model, component: models.Component) -> Any:
         return build.ensure(model, component, spec=EAGER, size=SIZE, cache=cache)
 
-    tokens = PromptTokenizer(large.tokenizer_path, length=large.max_tokens)
+    tokens = PromptTokenizer(large.tokenizer, length=large.max_tokens)
     encoder = engine(large, "text_encoder")
     asked = tokens([settings.prompt, settings.negative_prompt])
     conditioning = {"text": encoder({"tokens": asked}, bucket=2)["text"].copy()}

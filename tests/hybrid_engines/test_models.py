@@ -1,9 +1,10 @@
+import inspect
 import json
 
 import pytest
 
-from hybrid_engines import models
-from hybrid_engines.parts import ModelError
+from hybrid_engines import location, models
+from hybrid_engines.parts import ASSUMED, ModelError
 
 
 def opened(folder):
@@ -97,7 +98,7 @@ def test_a_pair_supplies_what_its_small_model_lacks(tiny):
     assert (small.name, small.supplier) == ("tiny/small", None)
     assert small.vae == large.vae
     assert small.schedule == large.schedule
-    assert small.tokenizer_path == large.tokenizer_path
+    assert small.tokenizer == large.tokenizer
     assert small.unet != large.unet
 
 
@@ -153,8 +154,66 @@ def test_the_digest_changes_with_the_architecture_but_not_with_who_wrote_it(tiny
     assert opened(tiny / "large").digest("unet") != before
 
 
+@pytest.mark.parametrize("names", [(), ("vocab.json",), ("merges.txt",)], ids=str)
+def test_a_tokenizer_that_is_incomplete_is_refused(tiny, names):
+    folder = tiny / "large" / "tokenizer"
+    (folder / "tokenizer.json").unlink()
+    for name in names:
+        (folder / name).write_text("")
+    with pytest.raises(ModelError, match=r"neither `tokenizer\.json` nor `vocab\.json` with `merges\.txt`"):
+        opened(tiny / "large")
+
+
+def test_a_tokenizer_of_vocabulary_and_merges_is_one(tiny):
+    folder = tiny / "large" / "tokenizer"
+    (folder / "tokenizer.json").unlink()
+    for name in ("vocab.json", "merges.txt"):
+        (folder / name).write_text("")
+    assert opened(tiny / "large").tokenizer == folder
+
+
+def test_where_a_configuration_is_silent_the_library_decides(tiny):
+    """The VAE of Stable Diffusion 1.4 names no scaling factor."""
+    path = tiny / "large" / "vae" / "config.json"
+    config = json.loads(path.read_text())
+    del config["scaling_factor"]
+    path.write_text(json.dumps(config))
+    assert opened(tiny / "large").scaling_factor == 0.18215
+
+
+@pytest.mark.parametrize("architecture", ASSUMED)
+def test_what_is_assumed_is_what_the_library_assumes(architecture):
+    import diffusers
+    import transformers
+
+    if architecture == "CLIPTextModel":
+        config = transformers.CLIPTextConfig()
+        assert {key: getattr(config, key) for key in ASSUMED[architecture]} == ASSUMED[architecture]
+    else:
+        known = inspect.signature(getattr(diffusers, architecture).__init__).parameters
+        assert {key: known[key].default for key in ASSUMED[architecture]} == ASSUMED[architecture]
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [
+        ({"HYBRID_ENGINE_CACHE": "/a", "XDG_CACHE_HOME": "/b"}, "/a"),
+        ({"XDG_CACHE_HOME": "/b"}, "/b/hybrid-diffusion/engines"),
+        ({"XDG_CACHE_HOME": "relative"}, "/home/someone/.cache/hybrid-diffusion/engines"),
+        ({}, "/home/someone/.cache/hybrid-diffusion/engines"),
+    ],
+    ids=str,
+)
+def test_engines_lie_where_the_user_keeps_caches(monkeypatch, variables, expected):
+    for name in ("HYBRID_ENGINE_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in (variables | {"HOME": "/home/someone"}).items():
+        monkeypatch.setenv(name, value)
+    assert str(location.cache_folder()) == expected
+
+
 def test_the_builtin_pair_opens():
     large, small = (models.open_model(f"builtin://shapes/{name}") for name in ("large", "small"))
     assert large.latent_shape(64, 64) == small.latent_shape(64, 64)
-    assert small.tokenizer_path.is_file()
+    assert (small.tokenizer / "tokenizer.json").is_file()
     assert large.digest("vae") == large.digest("decoder")

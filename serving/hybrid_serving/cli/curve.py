@@ -189,7 +189,7 @@ def _large_states(pair: Pair, settings: Settings, *, table: Table, conditioning:
 
 def _encode(pair: Pair, settings: Settings) -> Conditioning:
     texts = [settings.prompt] if settings.guidance_scale == 1.0 else [settings.prompt, settings.negative_prompt]
-    tokens = PromptTokenizer(pair.model.tokenizer_path, length=pair.model.max_tokens)(texts)
+    tokens = PromptTokenizer(pair.model.tokenizer, length=pair.model.max_tokens)(texts)
     rows = []
     for row in tokens:
         outputs = pair.text_encoder({"tokens": row[np.newaxis]}, bucket=finish.bucket(pair.text_encoder, rows=1))

@@ -4,13 +4,13 @@ Engines are only loaded: a missing one is an error that says how to build it. It
 """
 
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 from hybrid_api import segments
 from hybrid_api.serve_config import Fixed
 from hybrid_engines import build, models
 from hybrid_engines.engine import Engine
-from hybrid_engines.spec import EngineSpec
+from hybrid_engines.spec import BackendName, EngineSpec, Precision
 from hybrid_serving.cloud.networks import Networks, Size
 from hybrid_serving.cloud.preparation import Preparation
 from hybrid_serving.cloud.prompts import Embeddings, PromptTokenizer
@@ -35,8 +35,8 @@ def worker(fixed: Fixed, *, segment: str) -> Worker:
 def engine_spec(engine: segments.Engine) -> EngineSpec:
     """A segment's engine settings in the engines' words."""
     return EngineSpec(
-        backend=cast("Literal['auto', 'openvino', 'eager']", engine.backend.lower()),
-        precision=cast("Literal['auto', 'f32', 'bf16']", engine.precision.lower()),
+        backend=cast("BackendName", engine.backend.lower()),
+        precision=cast("Precision", engine.precision.lower()),
         batch_sizes=tuple(sorted(engine.batch_sizes)),
         threads=engine.threads,
     )
@@ -61,7 +61,7 @@ def connect(networks: Networks, *, model: models.Model, capacity: int) -> Worker
     prepare = Preparation(
         networks,
         schedule=Schedule.from_config(model.schedule),
-        tokenize=PromptTokenizer(model.tokenizer_path, length=model.max_tokens),
+        tokenize=PromptTokenizer(model.tokenizer, length=model.max_tokens),
         embeddings=embeddings,
     )
     stages = Stages(networks, capacity=capacity, embeddings=embeddings, preview=_preview_map(model))

@@ -4,7 +4,6 @@ Tokenizing truncates and pads to what the text encoder takes. The cache saves en
 either; equal tokens give equal embeddings, so it changes no picture.
 """
 
-import json
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tokenizers import Tokenizer
+
+from hybrid_serving.cloud import tokenizer
 
 Tokens = NDArray[np.int64]
 Embedding = Mapping[str, NDArray[np.float32]]
@@ -22,10 +22,10 @@ Embedding = Mapping[str, NDArray[np.float32]]
 class PromptTokenizer:
     """Texts to int64 tokens `[texts, length]`."""
 
-    def __init__(self, path: Path, *, length: int) -> None:
-        self._tokenizer = Tokenizer.from_file(str(path))
+    def __init__(self, folder: Path, *, length: int) -> None:
+        self._tokenizer = tokenizer.read(folder)
         self._tokenizer.enable_truncation(length)
-        pad_token = _pad_token(path)
+        pad_token = tokenizer.pad_token(folder)
         self._tokenizer.enable_padding(
             length=length, pad_token=pad_token, pad_id=self._tokenizer.token_to_id(pad_token) or 0
         )
@@ -33,13 +33,6 @@ class PromptTokenizer:
     def __call__(self, texts: Sequence[str]) -> Tokens:
         """Tokens of each text, truncated and padded."""
         return np.array([encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))], dtype=np.int64)
-
-
-def _pad_token(path: Path) -> str:
-    """The padding that the text encoder was trained with; it stands beside the tokenizer, not always in it."""
-    configuration = json.loads(path.with_name("tokenizer_config.json").read_text(encoding="utf-8"))
-    token = configuration["pad_token"]
-    return str(token["content"] if isinstance(token, dict) else token)
 
 
 class Embeddings:

@@ -31,7 +31,7 @@ def expected():
     for name, component in NETWORKS:
         model = models.open_model(f"builtin://shapes/{name}")
         signature = model.signature(component, size=SIZE)
-        rows = probe.question(signature, rows=16, vocabulary=int(model.text_encoder.config["vocab_size"]))
+        rows = probe.question(signature, rows=16, vocabulary=int(model.text_encoder.setting("vocab_size")))
         found[name, component] = rows, reference.answer(networks.load(model, component), rows)
     return found
 

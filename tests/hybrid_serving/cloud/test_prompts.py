@@ -8,7 +8,7 @@ from hybrid_serving.cloud.prompts import Embeddings, PromptTokenizer
 @pytest.fixture(scope="module")
 def tokenize() -> PromptTokenizer:
     model = models.open_model("builtin://shapes/large")
-    return PromptTokenizer(model.tokenizer_path, length=model.max_tokens)
+    return PromptTokenizer(model.tokenizer, length=model.max_tokens)
 
 
 def test_every_text_becomes_as_many_tokens_as_the_encoder_takes(tokenize) -> None:

@@ -6,11 +6,10 @@ Reads configurations, digests and the tokenizer; loads no weights and no engine.
 import time
 from collections.abc import Callable
 
-from tokenizers import Tokenizer
-
 from hybrid_api.scalars import Size
 from hybrid_api.serve_config import Fixed
 from hybrid_engines import models
+from hybrid_serving.cloud import tokenizer as tokenizers
 from hybrid_serving.cloud.ingress.facts import Facts, Segment
 from hybrid_serving.cloud.ingress.planning import Curve
 from hybrid_serving.sampler import Schedule
@@ -42,7 +41,7 @@ def read(fixed: Fixed) -> Facts:
 
 def _counter(model: models.Model) -> Callable[[str], int]:
     """Counts as the text encoder sees a prompt: with its marks, cut at its length."""
-    tokenizer = Tokenizer.from_file(str(model.tokenizer_path))
+    tokenizer = tokenizers.read(model.tokenizer)
     tokenizer.no_padding()
 
     def count(text: str) -> int:
