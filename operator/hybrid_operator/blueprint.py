@@ -26,17 +26,14 @@ class Blueprint:
     """The manifests of `hd`, given what exists of it."""
 
     hd: HybridDiffusion
+    revision: str
+    """The revision that the resource asks for."""
     children: Children
     defaults: manifests.Defaults
     prices: PriceList | None
     """Today's prices; `None` where there are none, or where they cannot be resolved."""
     keeps_prices: bool
     """Whether a running revision keeps the prices it has, because today's cannot be resolved."""
-
-    @property
-    def revision(self) -> str:
-        """The revision that the resource asks for."""
-        return manifests.revision_of(self.hd)
 
     def goal(self) -> Goal:
         """What a rollout is to reach."""

@@ -1,4 +1,4 @@
-"""The operator's own metrics, in one registry. Declarations only; whoever knows a value sets it."""
+"""The operator's own metrics, in one registry, as the vocabulary declares them; whoever knows a value sets it."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -6,42 +6,36 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-REGISTRY = CollectorRegistry()
+from hybrid_api.metric_names import EXPORTED, Metric
 
-RECONCILES = Histogram(
-    "hybriddiffusion_operator_reconcile_seconds",
-    "How long one reconcile took.",
-    buckets=(0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
-    registry=REGISTRY,
-)
-RECONCILE_ERRORS = Counter(
-    "hybriddiffusion_operator_reconcile_errors",
-    "Reconciles that ended with an error, by its class.",
-    labelnames=("error",),
-    registry=REGISTRY,
-)
-WAITING = Gauge(
-    "hybriddiffusion_operator_queue_waiting", "Resources that are due and not worked on.", registry=REGISTRY
-)
-IS_LEADER = Gauge("hybriddiffusion_operator_is_leader", "1 in the process that reconciles.", registry=REGISTRY)
-WRITES = Counter(
-    "hybriddiffusion_operator_writes",
-    "Writes to the API server, by kind and verb.",
-    labelnames=("kind", "verb"),
-    registry=REGISTRY,
-)
-MISSED = Counter(
-    "hybriddiffusion_operator_missed_changes",
-    "Changes that a resync found and the watch had not told.",
-    labelnames=("kind",),
-    registry=REGISTRY,
-)
-CONDITION = Gauge(
-    "hybriddiffusion_condition",
-    "1 for the status that a resource's condition has, else 0.",
-    labelnames=("namespace", "name", "type", "status"),
-    registry=REGISTRY,
-)
+REGISTRY = CollectorRegistry()
+_DECLARED: Mapping[str, Metric] = {
+    metric.name.removeprefix("hybriddiffusion_"): metric for metric in EXPORTED["operator"]
+}
+
+
+def _counter(name: str) -> Counter:
+    metric = _DECLARED[name]
+    return Counter(metric.name, metric.text, metric.labels, registry=REGISTRY)
+
+
+def _gauge(name: str) -> Gauge:
+    metric = _DECLARED[name]
+    return Gauge(metric.name, metric.text, metric.labels, registry=REGISTRY)
+
+
+def _histogram(name: str) -> Histogram:
+    metric = _DECLARED[name]
+    return Histogram(metric.name, metric.text, metric.labels, registry=REGISTRY, buckets=metric.buckets)
+
+
+RECONCILES = _histogram("operator_reconcile_seconds")
+RECONCILE_ERRORS = _counter("operator_reconcile_errors")
+WAITING = _gauge("operator_queue_waiting")
+IS_LEADER = _gauge("operator_is_leader")
+WRITES = _counter("operator_writes")
+MISSED = _counter("operator_missed_changes")
+CONDITION = _gauge("condition")
 _STATUSES = ("True", "False", "Unknown")
 
 

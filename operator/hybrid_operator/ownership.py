@@ -24,7 +24,8 @@ def is_as_desired(live: Manifest, desired: Manifest) -> bool:
     entry = our_entry(live)
     if entry is None:
         return False
-    return bool(_comparable(_owned(live, entry["fieldsV1"])) == _comparable(desired))
+    ours, wanted = _content(_owned(live, entry["fieldsV1"])), _content(desired)
+    return bool(ours == wanted or _without_nothing(ours) == _without_nothing(wanted))
 
 
 def our_entry(live: Manifest) -> Mapping[str, Any] | None:
@@ -72,10 +73,11 @@ def _is_meant(item: Any, key: str) -> bool:
     return bool(item == meant)
 
 
-def _comparable(manifest: Manifest) -> Any:
+def _content(manifest: Manifest) -> Manifest:
+    """What an object is like, without what says which object it is."""
     metadata = {key: value for key, value in manifest.get("metadata", {}).items() if key not in _IDENTITY}
     rest = {key: value for key, value in manifest.items() if key not in ("apiVersion", "kind", "metadata")}
-    return _without_nothing({**rest, "metadata": metadata})
+    return {**rest, "metadata": metadata}
 
 
 def _without_nothing(value: Any) -> Any:

@@ -19,6 +19,8 @@ _ANXIOUS_SECONDS = 3.0
 """Between questions while the last answer was bad, or none."""
 _FAILURES_TO_BELIEVE = 2
 """One lost answer is no outage."""
+_FAILURES_TO_CALM = 20
+"""What has been away for a minute is asked as seldom as what is well."""
 _ASK_AGAIN_SECONDS = 5.0
 
 
@@ -113,7 +115,7 @@ class Prober:
             if answer.verdict is not pulse.answer.verdict:
                 pulse.answer = answer
                 self._on_change(key)
-            await asyncio.sleep(_ANXIOUS_SECONDS if failures else _PULSE_SECONDS)
+            await asyncio.sleep(_ANXIOUS_SECONDS if 0 < failures < _FAILURES_TO_CALM else _PULSE_SECONDS)
 
     async def _prove(self, key: Key, proof: _Proof, *, of: frozenset[str], ask: Ask) -> None:
         answer = await ask()

@@ -22,7 +22,7 @@ from hybrid_operator.execution import Execution
 from hybrid_operator.observed import Answer, Failure, Observed, Revision, Stage, Verdict
 from hybrid_operator.proving import Proving
 from hybrid_operator.references import References, resolve
-from hybrid_operator.rollout import Plan
+from hybrid_operator.rollout import Goal, Plan
 from hybrid_operator.store import Key, Store
 
 logger = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ class _Case:
     key: Key
     live: Manifest
     blueprint: Blueprint
+    goal: Goal
     references: References
 
     @property
@@ -95,17 +96,18 @@ class Reconciler:
         references = await resolve(hd, self.cluster)
         blueprint = Blueprint(
             hd=hd,
+            revision=manifests.revision_of(hd),
             children=Children(live["metadata"]["uid"], self.store.children(key)),
             defaults=self.defaults,
             prices=references.prices,
             keeps_prices=references.price_failure is not None,
         )
-        return _Case(key, live, blueprint, references)
+        return _Case(key, live, blueprint, blueprint.goal(), references)
 
     async def _reconcile(self, case: _Case) -> timedelta | None:
         blueprint, key = case.blueprint, case.key
         observed = await self._observe(case)
-        plan = rollout.plan(blueprint.goal(), observed, now=self.clock())
+        plan = rollout.plan(case.goal, observed, now=self.clock())
         outcome = await self._carry_out(plan, case)
         facts = self._facts(case, plan=plan, observed=observed, outcome=outcome)
         if plan.serving == blueprint.revision:
@@ -156,7 +158,7 @@ class Reconciler:
             wanted=observed.revision(blueprint.revision),
             health=self.proving.health(key, plan, before=before),
             proof=self.proving.proof(key, plan.serving, blueprint, before=before),
-            builds_engines=blueprint.goal().builds_engines,
+            builds_engines=case.goal.builds_engines,
             is_priced=hd.spec.cost is not None,
             prices=case.references.price_failure,
             obstacle=outcome.obstacle,

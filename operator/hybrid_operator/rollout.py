@@ -133,6 +133,9 @@ def _serving(observed: Observed) -> str:
 
 
 def _suspend(goal: Goal, observed: Observed, *, serving: str) -> Plan:
+    """Nothing runs. What served is kept to come back to, unless the resource has been given another revision since."""
+    if serving != goal.revision and not _still_rejected(goal, observed):
+        serving = ""
     kept = (serving, goal.revision)
     stops = [Stop(each.name) for each in observed.revisions if each.name in kept and _costs(each)]
     removes = [Remove(each.name) for each in observed.revisions if each.name not in kept]

@@ -33,6 +33,8 @@ class Settings(BaseModel):
     """The name of this pod, as the Lease's holder."""
     serving_image: Annotated[str, Field(alias="HYBRID_SERVING_IMAGE", min_length=1)]
     """Image of Ray's containers where a resource names none."""
+    pull_secrets: Annotated[tuple[str, ...], BeforeValidator(_names), Field(alias="HYBRID_PULL_SECRETS")] = ()
+    """Secrets, in a resource's own namespace, that give access to that image, separated by commas."""
     watch_namespaces: Annotated[tuple[str, ...], BeforeValidator(_names), Field(alias="HYBRID_WATCH_NAMESPACES")] = ()
     """Namespaces to serve, separated by commas; none serves the whole cluster."""
     lease_name: Annotated[str, Field(alias="HYBRID_LEASE_NAME", min_length=1)] = "hybrid-diffusion-operator"

@@ -88,7 +88,7 @@ class Term:
             store=store,
             proving=Proving(self.cluster, self.caller, prober),
             announcer=Announcer(cluster=self.cluster, store=store, identity=self.settings.identity, clock=_now),
-            defaults=manifests.Defaults(image=self.settings.serving_image),
+            defaults=manifests.Defaults(image=self.settings.serving_image, pull_secrets=self.settings.pull_secrets),
             clock=_now,
         )
 

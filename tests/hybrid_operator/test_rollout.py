@@ -157,6 +157,17 @@ def test_suspending_stops_what_costs_money_and_keeps_record_and_route() -> None:
     assert plan.phase is Phase.SUSPENDED
 
 
+def test_a_revision_changed_while_suspended_does_not_bring_the_old_one_back() -> None:
+    resting = replace(serving(), service=Stage.ABSENT)
+    plan = planned(a_goal("b", is_suspended=True), observed(resting))
+    assert plan.actions == (Route(""), Remove("a"))
+
+
+def test_what_a_rejected_revision_fell_back_to_is_kept_while_suspended() -> None:
+    seen = observed(serving(), rejected=Rejected("b", "ApplicationFailed", "boom"))
+    assert planned(a_goal("b", is_suspended=True), seen).actions == (Route("a"), Stop("a"))
+
+
 def test_a_suspended_resource_with_nothing_running_is_left_alone() -> None:
     resting = replace(serving(), service=Stage.ABSENT)
     assert planned(a_goal("a", is_suspended=True), observed(resting)).actions == (Route("a"),)

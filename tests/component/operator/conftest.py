@@ -1,22 +1,16 @@
 """One control plane for the session, a namespace for each test, and an operator inside the test's process."""
 
 import asyncio
-import itertools
 import logging
-import ssl
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import httpx
-import kopf
 import pytest
-import yaml
+from tests.component.operator.planes import a_world, connected, install_kuberay, install_ours
 from tests.component.operator.player import FakeIngress, Player
 from tests.component.operator.world import World, until
 
-from e2e.cluster import programs
 from e2e.cluster.control_plane import ControlPlane, control_plane
 from hybrid_operator import kinds
 from hybrid_operator.cluster import Cluster
@@ -26,46 +20,21 @@ from hybrid_operator.settings import Settings
 from hybrid_operator.term import Term
 from hybrid_operator.transport import HttpTransport
 
-_ROOT = Path(__file__).parents[3]
-_numbers = itertools.count()
-
 
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     folder = tmp_path_factory.mktemp("plane")
     with control_plane(folder, with_controllers=True) as plane:
-        crds = [_ROOT / "crds" / "hybriddiffusion.io_hybriddiffusions.yaml"]
-        bases = programs.module_folder("kuberay") / "config" / "crd" / "bases"
-        crds += [bases / "ray.io_rayservices.yaml", bases / "ray.io_rayclusters.yaml"]
-        for path in crds:
-            install(plane, yaml.safe_load(path.read_text()))
+        install_ours(plane)
+        install_kuberay(plane)
         yield plane
-
-
-def install(plane: ControlPlane, definition: dict[str, Any]) -> None:
-    """Install a definition and wait until its kind is served."""
-    with _http(plane) as http:
-        path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
-        answer = http.post(path, json=definition)
-        assert answer.is_success, answer.text[:600]
-        name, group = definition["metadata"]["name"], definition["spec"]["group"]
-        version, plural = definition["spec"]["versions"][0]["name"], definition["spec"]["names"]["plural"]
-        until(lambda: http.get(f"/apis/{group}/{version}/{plural}").is_success, what=name)
-
-
-def _http(plane: ControlPlane) -> httpx.Client:
-    headers = {"Authorization": f"Bearer {plane.token}"}
-    return httpx.Client(
-        base_url=plane.url, headers=headers, verify=ssl.create_default_context(cafile=plane.certificate), timeout=60
-    )
 
 
 @pytest.fixture
 def world(plane: ControlPlane) -> Iterator[World]:
     """A namespace of its own; what a test leaves in it is deleted in the end."""
-    namespace = f"test-{next(_numbers)}"
-    world = World(plane, namespace=namespace)
-    world.request("POST", "/api/v1/namespaces", json={"metadata": {"name": namespace}})
+    world = a_world(plane)
+    namespace = world.namespace
     accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
     until(lambda: world.request("GET", accounts)["items"], what="the default service account")
     yield world
@@ -87,8 +56,7 @@ def ingress() -> FakeIngress:
 
 @pytest.fixture
 def connection(plane: ControlPlane) -> Connection:
-    info = kopf.ConnectionInfo(server=plane.url, token=plane.token, ca_path=str(plane.certificate))
-    return Connection(info)
+    return connected(plane)
 
 
 class RunningOperator:
@@ -147,11 +115,12 @@ Starter = Callable[..., Any]
 
 
 @pytest.fixture
-def start_operator(connection: Connection, world: World, ingress: FakeIngress) -> Iterator[Starter]:
-    """Starts operators for the test's namespace; all are stopped in the end, and none may have failed."""
+def start_operator(request: pytest.FixtureRequest, ingress: FakeIngress) -> Iterator[Starter]:
+    """Starts operators for the test's namespace, or another; all are stopped in the end, and none may have failed."""
     running: list[RunningOperator] = []
 
-    def start(**more: Any) -> RunningOperator:
+    def start(elsewhere: World | None = None, **more: Any) -> RunningOperator:
+        world = elsewhere or request.getfixturevalue("world")
         settings = Settings(
             namespace=world.namespace,
             identity="test",
@@ -159,7 +128,7 @@ def start_operator(connection: Connection, world: World, ingress: FakeIngress) -
             watch_namespaces=(world.namespace,),
             **more,
         )
-        operator = RunningOperator(connection, settings=settings, ingress=ingress)
+        operator = RunningOperator(connected(world.plane), settings=settings, ingress=ingress)
         operator.start()
         running.append(operator)
         return operator

@@ -6,6 +6,8 @@ import json
 import struct
 import threading
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from tests.component.operator.world import Manifest, World
@@ -19,8 +21,10 @@ BROKEN_IMAGE = "broken"
 class Player:
     """A thread that brings every RayService of a namespace to life, or does not, as the test says."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, *, at_once: int = 1) -> None:
         self._world = world
+        self._at_once = at_once
+        self._known: dict[str, int] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.failing: dict[str, str] = {}
@@ -42,12 +46,16 @@ class Player:
 
     def play(self) -> None:
         """One step: every living RayService gets the pods and the status that it should have."""
-        for ray_service in self._world.all(kinds.RAY_SERVICE):
-            if not ray_service["metadata"].get("deletionTimestamp"):
-                try:
-                    self._bring_up(ray_service)
-                except AssertionError:  # deleted meanwhile
-                    continue
+        living = [each for each in self._world.all(kinds.RAY_SERVICE) if not _is_going(each)]
+        if self._at_once > 1:
+            living = [each for each in living if self._known.get(_uid(each)) != each["metadata"]["generation"]]
+        with ThreadPoolExecutor(self._at_once) as pool:
+            list(pool.map(self._try, living))
+
+    def _try(self, ray_service: Manifest) -> None:
+        with suppress(AssertionError):  # deleted meanwhile
+            self._bring_up(ray_service)
+            self._known[_uid(ray_service)] = ray_service["metadata"]["generation"]
 
     def _bring_up(self, ray_service: Manifest) -> None:
         groups = ray_service["spec"]["rayClusterConfig"]["workerGroupSpecs"]
@@ -101,14 +109,22 @@ class FakeIngress:
         self, address: Address, *, port: int, method: str, path: str, body: Any, key: str | None, timeout_seconds: float
     ) -> tuple[int, bytes]:
         if path == "/metrics":
-            line = f'haproxy_backend_current_sessions{{proxy="http-shapes"}} {self.in_flight}'
-            return (200, line.encode()) if self.in_flight is not None else (404, b"")
+            return (200, answer_of_a_service(path, self.in_flight)) if self.in_flight is not None else (404, b"")
         if path == "/healthz":
-            return (200, b'{"status":"ok"}') if self.is_up else (503, b"no backend")
+            return (200, answer_of_a_service(path)) if self.is_up else (503, b"no backend")
         self.pictures.append(address.resource)
         if not self.draws:
             return 500, b'{"error":{"message":"the engine is broken"}}'
-        return 200, json.dumps({"data": [{"b64_json": base64.b64encode(a_picture()).decode()}]}).encode()
+        return 200, answer_of_a_service(path)
+
+
+def answer_of_a_service(path: str, in_flight: int = 0) -> bytes:
+    """What a service that is well answers."""
+    if path == "/metrics":
+        return f'haproxy_backend_current_sessions{{proxy="http-shapes"}} {in_flight}\n'.encode()
+    if path == "/healthz":
+        return b'{"status":"ok"}'
+    return json.dumps({"data": [{"b64_json": base64.b64encode(a_picture()).decode()}]}).encode()
 
 
 def a_picture(*, width: int = 4, height: int = 4) -> bytes:
@@ -120,6 +136,14 @@ def a_picture(*, width: int = 4, height: int = 4) -> bytes:
     for name, data in ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b"")):
         stream.write(struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)))
     return stream.getvalue()
+
+
+def _is_going(manifest: Manifest) -> bool:
+    return bool(manifest["metadata"].get("deletionTimestamp"))
+
+
+def _uid(manifest: Manifest) -> str:
+    return str(manifest["metadata"]["uid"])
 
 
 def _pod_status(image: str) -> Manifest:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.component.operator.player import FakeIngress, Player
-from tests.component.operator.stepper import Faults, Stepper, lose_the_reply, stepped
+from tests.component.operator.stepper import Crash, Faults, Stepper, lose_the_reply, stepped
 from tests.component.operator.world import Manifest, World, until
 
 from hybrid_operator import kinds
@@ -22,8 +22,6 @@ _IMAGES = ("example/serving:1", "example/serving:2")
 
 
 def crash() -> None:
-    from tests.component.operator.stepper import Crash
-
     raise Crash
 
 

@@ -20,6 +20,7 @@ Manifest = dict[str, Any]
 
 SAMPLE = Path(__file__).parents[3] / "e2e" / "samples" / "shapes.yaml"
 NAME = "shapes"
+_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 
 
 def until(condition: Callable[[], Any], *, what: str, seconds: float = 30.0) -> Any:
@@ -60,9 +61,17 @@ class World:
         return [] if answer.status_code == 404 else list(self._body(answer)["items"])
 
     def create(self, manifest: Mapping[str, Any]) -> Manifest:
-        kind = kinds.kind_of(dict(manifest))
+        kind = _ACCOUNT if manifest["kind"] == "ServiceAccount" else kinds.kind_of(dict(manifest))
         named = {**manifest, "metadata": {**manifest["metadata"], "namespace": self.namespace}}
         return self._body(self._http.post(kind.path(namespace=self.namespace), json=named))
+
+    def put(self, manifest: Mapping[str, Any]) -> Manifest:
+        """Create it, or replace its spec whole."""
+        kind, name = kinds.kind_of(dict(manifest)), manifest["metadata"]["name"]
+        if (known := self.find(kind, name)) is None:
+            return self.create(manifest)
+        path = kind.path(namespace=self.namespace, name=name)
+        return self._body(self._http.put(path, json={**known, "spec": manifest["spec"]}))
 
     def patch(self, kind: Kind, name: str, change: Mapping[str, Any], *, subresource: str = "") -> Manifest:
         path = kind.path(namespace=self.namespace, name=name, subresource=subresource)

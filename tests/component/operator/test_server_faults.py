@@ -1,0 +1,119 @@
+"""What an API server does to its clients: conflicts, patience asked for, old versions gone, kinds that come and go."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.component.operator.planes import a_world, install, install_kuberay, install_ours, restartable_plane
+from tests.component.operator.player import FakeIngress, Player
+from tests.component.operator.stepper import Faults, Stepper, stepped
+from tests.component.operator.test_crashes import create, refer
+from tests.component.operator.world import World, until
+
+from e2e.cluster.control_plane import control_plane
+from hybrid_operator import kinds, resync
+from hybrid_operator.feed import Feed
+from hybrid_operator.transport import Answer
+
+pytestmark = pytest.mark.component
+
+_CONFLICT = Answer(status=409, body={"reason": "Conflict", "message": "the object has been modified", "details": {}})
+_PATIENCE = Answer(status=429, body={"message": "too many requests"}, retry_after="1")
+_BROKEN = Answer(status=500, body={"message": "etcdserver: request timed out"})
+
+
+@pytest.mark.parametrize("answer", [_CONFLICT, _PATIENCE, _BROKEN], ids=["409", "429", "500"])
+def test_refusals_that_pass_are_outlived(connection: Any, world: World, ingress: FakeIngress, answer: Answer) -> None:
+    refer(world)
+    player = Player(world)
+
+    async def story(stepper: Stepper, faults: Faults) -> None:
+        create(world, "patient")
+        for _ in range(6):
+            faults.answers.append(answer)
+            await stepper.settle("patient", play=player.play)
+        assert world.condition("Ready", name="patient") == ("True", "Serving")
+
+    stepped(connection, world, ingress, story)
+
+
+def test_what_the_watch_does_not_tell_is_found_by_comparing(
+    world: World, player: Player, start_operator: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resync, "_GRACE_SECONDS", 0.2)
+    operator = start_operator(resync_seconds=1)
+    world.apply_sample()
+    until(lambda: world.condition("Ready")[0] == "True", what="Ready")
+    deaf: list[str] = []
+    seen = Feed.seen
+
+    def pass_over(self: Feed, kind: kinds.Kind, manifest: Any) -> None:
+        if kind == kinds.HYBRID_DIFFUSION and len(deaf) < 1:
+            deaf.append(manifest["metadata"]["resourceVersion"])
+        else:
+            seen(self, kind, manifest)
+
+    monkeypatch.setattr(Feed, "seen", pass_over)
+    world.change({"handoff": {"ttl": "4m"}})
+    generation = world.resource()["metadata"]["generation"]
+    until(lambda: world.resource()["status"]["observedGeneration"] == generation, what="the change found")
+    assert deaf
+    until(lambda: operator.health.why_unready() is None, what="ready again")
+
+
+def test_an_api_server_that_restarts_is_waited_for(tmp_path: Path, start_operator: Any) -> None:
+    """Its watches end, and what they were at is a version that the new process does not have: 410."""
+    with restartable_plane(tmp_path) as (plane, restart):
+        install_ours(plane)
+        install_kuberay(plane)
+        world = a_world(plane)
+        operator = start_operator(world)
+        world.apply_sample()
+        until(world.revisions, what="a RayService")
+        restart()
+        for steps in (20, 15):
+            world.change({"requests": {"defaults": {"steps": steps}, "limits": {"sizes": ["64x64"]}}})
+        generation = world.resource()["metadata"]["generation"]
+        until(lambda: world.resource()["status"]["observedGeneration"] == generation, what="the changes", seconds=90)
+        world.change({"kubeRay": {"image": "example/serving:2"}})
+        until(lambda: len(world.revisions()) == 1 and world.resource(), what="work going on")
+        assert operator.error is None
+        operator.stop()
+        world.close()
+
+
+def test_kinds_that_are_missing_are_a_condition_and_taken_up_when_they_come(
+    tmp_path: Path, start_operator: Any
+) -> None:
+    with control_plane(tmp_path) as plane:
+        install_ours(plane)
+        world = a_world(plane)
+        operator = start_operator(world)
+        world.apply_sample()
+        until(lambda: world.condition("Ready") == ("False", "KindMissing"), what="KindMissing")
+        install_kuberay(plane)
+        until(world.revisions, what="a RayService", seconds=60)
+        until(
+            lambda: world.condition("Stalled") == ("False", "PodMonitorMissing"), what="PodMonitorMissing", seconds=60
+        )
+        install(plane, _pod_monitors())
+        until(lambda: world.all(kinds.POD_MONITOR), what="a PodMonitor", seconds=60)
+        until(lambda: world.condition("Stalled") == ("False", "Progressing"), what="nothing lacking", seconds=60)
+        assert operator.error is None
+        operator.stop()
+        world.close()
+
+
+def _pod_monitors() -> dict[str, Any]:
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": "podmonitors.monitoring.coreos.com"},
+        "spec": {
+            "group": "monitoring.coreos.com",
+            "scope": "Namespaced",
+            "names": {"kind": "PodMonitor", "plural": "podmonitors", "singular": "podmonitor"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
