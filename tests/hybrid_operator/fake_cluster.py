@@ -3,8 +3,8 @@
 It stands in where hundreds of ways are walked; what it leaves out is tested against a real API server.
 """
 
-import copy
 import itertools
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +27,7 @@ class FakeCluster:
         self._now = now
 
     async def get(self, kind: Kind, *, namespace: str, name: str, only_metadata: bool = False) -> Manifest | None:
-        return copy.deepcopy(self.objects.get((kind.name, name)))
+        return _copied(self.objects.get((kind.name, name)))
 
     async def apply(self, manifest: Manifest, *, over: Manifest | None = None, exactly: bool = False) -> Manifest:
         self._write("apply", manifest)
@@ -59,8 +59,10 @@ class FakeCluster:
         """Nobody reads them here."""
 
     def put(self, manifest: Manifest) -> None:
-        """What somebody else writes."""
+        """What somebody else writes; nothing, where nothing differs."""
         known = self.objects.get(_ref(manifest), {"metadata": {}})
+        if manifest.items() <= known.items():
+            return
         self._keep({**known, **manifest}, managed=known["metadata"].get("managedFields", []))
 
     def all(self, kind: Kind) -> list[Manifest]:
@@ -81,8 +83,8 @@ class FakeCluster:
             "generation": generation,
             "managedFields": managed,
         }
-        self.objects[_ref(manifest)] = copy.deepcopy({**manifest, "metadata": metadata})
-        return copy.deepcopy(self.objects[_ref(manifest)])
+        self.objects[_ref(manifest)] = _copied({**manifest, "metadata": metadata})
+        return {**manifest, "metadata": metadata}
 
     def _write(self, verb: str, manifest: Manifest) -> None:
         self.writes.append(f"{verb} {manifest['kind']} {manifest['metadata']['name']}")
@@ -116,6 +118,10 @@ def _pod(ray_service: Manifest, group: Manifest) -> Manifest:
         "spec": {"containers": [{"name": "ray"}]},
         "status": {"podIP": "192.0.2.1", "conditions": [{"type": "Ready", "status": "True"}]},
     }
+
+
+def _copied(manifest: Any) -> Any:
+    return json.loads(json.dumps(manifest))  # four times as fast as `deepcopy`, for what came as JSON
 
 
 def _ref(manifest: Manifest) -> tuple[str, str]:

@@ -63,13 +63,11 @@ class Resource:
         self.cluster.put({**self.resource, "status": known.get("status", {})})
 
     async def settle(self) -> None:
-        quiet = 0
+        """Step until nothing is written and nothing waited for."""
         for _ in range(20):
             play(self.cluster)
             before = len(self.cluster.writes)
-            await self._step()
-            quiet = quiet + 1 if len(self.cluster.writes) == before else 0
-            if quiet == 2:
+            if await self._step() is None and len(self.cluster.writes) == before:
                 return
         raise AssertionError(f"it does not settle: {self.cluster.writes[-6:]}")
 
@@ -78,13 +76,13 @@ class Resource:
         found = [_still(each) for _, each in sorted(self.cluster.objects.items())]
         return json.dumps(found, sort_keys=True, indent=1)
 
-    async def _step(self) -> None:
+    async def _step(self) -> timedelta | None:
         store, cluster = Store(), cast("Cluster", self.cluster)
         for kind in (kinds.HYBRID_DIFFUSION, *kinds.CHILDREN):
             for each in self.cluster.all(kind):
                 store.put(kind, each)
         self.now += timedelta(seconds=5)
-        await Reconciler(
+        return await Reconciler(
             cluster=cluster,
             store=store,
             proving=Proving(cluster, Silent(), Content(lambda _: None)),

@@ -74,7 +74,7 @@ def test_going_back_while_the_new_revision_starts_leaves_what_served(world: Worl
     before = world.get(kinds.RAY_SERVICE, f"{NAME}-{ready}")["metadata"]["uid"]
     world.change({"kubeRay": {"image": "example/broken:1"}})
     until(lambda: len(world.revisions()) == 2, what="the new revision")
-    world.change({"kubeRay": None})
+    world.change({"kubeRay": {"image": None}})
     until(lambda: world.revisions() == {ready}, what="the new revision gone")
     until(lambda: world.condition("Ready") == ("True", "Serving"), what="Ready")
     assert world.get(kinds.RAY_SERVICE, f"{NAME}-{ready}")["metadata"]["uid"] == before

@@ -1,7 +1,6 @@
 """The life of a resource on a real API server, with KubeRay and pods played by the test."""
 
 import pytest
-import yaml
 from tests.component.operator.player import Player
 from tests.component.operator.world import NAME, World, until
 
@@ -29,7 +28,7 @@ def test_a_changed_price_is_applied_in_place(world: World, player: Player, opera
     world.patch(kinds.CONFIG_MAP, "prices", {"data": {"cpuCoreHour": "0.05"}})
 
     def price() -> str:
-        document = yaml.safe_load(world.all(kinds.RAY_SERVICE)[0]["spec"]["serveConfigV2"])
+        document = json.loads(world.all(kinds.RAY_SERVICE)[0]["spec"]["serveConfigV2"])
         return str(document["applications"][0]["deployments"][0]["user_config"]["prices"]["cpuCoreHour"])
 
     until(lambda: price() == "0.05", what="the price in the Serve document")

@@ -1,9 +1,9 @@
 """What others do to the objects around a resource, and what lacks: repaired, refused or told, never a crash."""
 
+import json
 from typing import Any
 
 import pytest
-import yaml
 from tests.component.operator.player import FakeIngress, Player
 from tests.component.operator.world import NAME, World, until
 
@@ -92,7 +92,7 @@ def test_a_secret_that_is_missing_is_named_until_it_is_there(world: World, playe
 
 def test_prices_that_lack_or_break_are_told_and_the_last_good_ones_kept(world: World, ready: str) -> None:
     def price() -> str:
-        document = yaml.safe_load(world.all(kinds.RAY_SERVICE)[0]["spec"]["serveConfigV2"])
+        document = json.loads(world.all(kinds.RAY_SERVICE)[0]["spec"]["serveConfigV2"])
         return str(document["applications"][0]["deployments"][0]["user_config"]["prices"]["cpuCoreHour"])
 
     before = price()
@@ -131,7 +131,7 @@ def test_a_scale_from_outside_is_followed_and_never_written_back(world: World, p
         world.patch(kinds.HYBRID_DIFFUSION, NAME, {"spec": {"replicas": replicas}}, subresource="scale")
 
         def bounds() -> int:
-            document = yaml.safe_load(world.all(kinds.RAY_SERVICE)[0]["spec"]["serveConfigV2"])
+            document = json.loads(world.all(kinds.RAY_SERVICE)[0]["spec"]["serveConfigV2"])
             large = next(each for each in document["applications"][0]["deployments"] if each["name"] == "large")
             return int(large["autoscaling_config"]["max_replicas"])
 
