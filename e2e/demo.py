@@ -1,7 +1,7 @@
 """The main job in a minute: `python -m e2e.demo` serves the sample on local Ray and draws real prompts.
 
-Half of the pictures are finished in the cloud, half by an edge process. Ends with a contact sheet, a cost table and
-nothing left running. Everything goes through what a user has: the command line and the HTTP API.
+Half of the pictures are finished in the cloud, half by an edge process. Ends with a contact sheet, a cost table, the
+cost page and nothing left running. Everything goes through what a user has: the command line and the HTTP API.
 """
 
 import base64
@@ -78,9 +78,11 @@ def main() -> None:
         state = Path(folder)
         with _served(port, state=state):
             drawn = _draw(f"http://127.0.0.1:{port}", state=state)
+        costs = _cost_page(state=state)
     sheet = OUTPUT / "contact-sheet.png"
     _keep(drawn, sheet=sheet)
     console.print(_table(drawn))
+    console.print(f"What it cost, idle time included: [bold]{costs}[/]")
     console.print(f"Pictures and contact sheet: [bold]{sheet}[/]   [dim]{time.monotonic() - started:.0f} s in all[/]")
 
 
@@ -148,6 +150,17 @@ def _on_edge(prompts: Sequence[str], *, url: str, state: Path) -> Iterator[Drawn
             yield Drawn(prompt, Path(answer["file"]).read_bytes(), answer["finished_on"], seconds, hybrid)
     if child.returncode:
         sys.exit(child.returncode)
+
+
+def _cost_page(*, state: Path) -> Path:
+    """The dashboard of the ledger that the server left behind: the bill, what was used, what idled."""
+    page = OUTPUT / "cost.html"
+    subprocess.run(
+        _hybrid("dashboard", "--state", str(state / "serve"), "--window", "1h", "-o", str(page), "--json"),
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    return page
 
 
 def _keep(drawn: list[Drawn], *, sheet: Path) -> None:

@@ -124,7 +124,7 @@ def test_the_command_writes_page_and_picture(monkeypatch, capsys, tmp_path: Path
     from hybrid_serving.cli.commands import dashboard
 
     monkeypatch.setattr(dashboard, "Prometheus", lambda url: prometheus())
-    assert entry.run(["dashboard", "-o", str(tmp_path / "new" / "c.html"), "--json"]) == 0
+    assert entry.run(["dashboard", "--prometheus", "http://p", "-o", str(tmp_path / "new" / "c.html"), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["saved"] == 0.4
     assert "data:image/svg+xml;base64," in Path(told["page"]).read_text()
@@ -136,5 +136,5 @@ def test_the_command_says_when_nothing_is_known(monkeypatch, capsys) -> None:
     from hybrid_serving.cli.commands import dashboard
 
     monkeypatch.setattr(dashboard, "Prometheus", lambda url: prometheus(lambda expression, *, is_course: []))
-    assert entry.run(["dashboard"]) == 1
-    assert "does it scrape the service" in capsys.readouterr().err
+    assert entry.run(["dashboard", "--prometheus", "http://p"]) == 1
+    assert "Does it scrape the service" in capsys.readouterr().err

@@ -21,6 +21,7 @@ _COLOURS = {
     "padding": "#e9b872",
     "host": "#e07a3f",
     "startup": "#c0504d",
+    "unattributed": "#7c2d12",
     "did cost": "#1f6f8b",
     "all in the cloud": "#9ca3af",
 }
@@ -35,6 +36,7 @@ _MEANINGS = {
     "padding": "filling up batches",
     "host": "between engine calls",
     "startup": "starting workers",
+    "unattributed": "on no stopwatch",
     "did cost": "with the split",
     "all in the cloud": "all steps on the large network",
 }
@@ -90,7 +92,7 @@ def money(amount: float, currency: str, *, beside: float | None = None) -> str:
 def _subtitle(page: CostPage) -> str:
     start, end = (datetime.fromtimestamp(each, tz=UTC) for each in (page.window.start, page.window.end))
     which = "all resources" if page.window.resource == ".*" else page.window.resource
-    return f"{which}   ·   {start:%d %b %Y %H:%M} to {end:%d %b %H:%M} UTC   ·   from Prometheus"
+    return f"{which}   ·   {start:%d %b %Y %H:%M} to {end:%d %b %H:%M} UTC   ·   from {page.source}"
 
 
 def _tiles(page: CostPage) -> list[tuple[str, str, str, str]]:

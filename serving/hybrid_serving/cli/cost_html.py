@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from html import escape
 
+from hybrid_serving.cli import cost_page, ledger_page
 from hybrid_serving.cli.cost_figure import money
 from hybrid_serving.cli.cost_page import CostPage
 
@@ -24,17 +25,25 @@ _PAGE = """<!doctype html>
 <tr><th>group</th><th>what</th><th>{currency}</th></tr>
 {rows}
 </table>
-<p>Counters of Prometheus, which lose what a process counted between its last scrape and its end. The exact sums are in
-the ledger: <code>hybrid cost</code>. A saving is 1 - what finished pictures cost / what they would have cost with every
+<p>{source} A saving is 1 - what finished pictures cost / what they would have cost with every
 step on the first segment, at the pace measured on the same pictures.</p>
 </html>
 """
+_SOURCES = {
+    cost_page.SOURCE: "Counters of Prometheus, which lose what a process counted between its last scrape and its end. "
+    "The exact sums are in the ledger: <code>hybrid cost</code>.",
+    ledger_page.SOURCE: "Exact sums of the ledger; <code>hybrid cost</code> has them as a table.",
+}
 
 
 def render(page: CostPage, *, picture: str) -> str:
     """The page; `picture` is the address of the drawing, or the drawing itself as a data address."""
     return _PAGE.format(
-        alt=escape(_alternative(page)), picture=picture, currency=escape(page.currency), rows="\n".join(_rows(page))
+        alt=escape(_alternative(page)),
+        picture=picture,
+        currency=escape(page.currency),
+        rows="\n".join(_rows(page)),
+        source=_SOURCES[page.source],
     )
 
 

@@ -1,4 +1,4 @@
-"""What the cost dashboard says for one window, asked of Prometheus with the dashboard's own queries. Values only."""
+"""What the cost dashboard says for one window, and asking Prometheus for it with the dashboard's own queries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,8 @@ from hybrid_monitoring import cost_board, queries
 from hybrid_monitoring.panels import Panel
 from hybrid_serving.cli.prometheus import Prometheus, Series
 
-_POINTS = 240
+SOURCE = "Prometheus"
+POINTS = 240
 """Of a course: as many as a screen can show."""
 _SHORTEST_STEP = 1.0
 _RATES = 60
@@ -35,6 +36,8 @@ class CostPage:
     """Everything that the page shows."""
 
     window: Window
+    source: str
+    """Whom it was asked."""
     currency: str
     total: float
     saved: float | None
@@ -62,6 +65,7 @@ def read(prometheus: Prometheus, window: Window) -> CostPage:
     ask = _Asker(prometheus, window)
     return CostPage(
         window=window,
+        source=SOURCE,
         currency=ask.currency(),
         total=ask.number(cost_board.TOTAL) or 0.0,
         saved=ask.number(cost_board.SAVED),
@@ -95,7 +99,7 @@ class _Asker:
 
     def course(self, panel: Panel) -> dict[str, tuple[tuple[float, float], ...]]:
         """Courses by legend."""
-        step = max(_SHORTEST_STEP, self.window.seconds / _POINTS)
+        step = max(_SHORTEST_STEP, self.window.seconds / POINTS)
         start, end = self.window.start, self.window.end
         return {
             _legend(query, series): series.points

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import psycopg
 
 from hybrid_serving.ledger.entries import Interval, Line
-from hybrid_serving.ledger.store import LedgerError, Sum, sum_of
+from hybrid_serving.ledger.store import LedgerError, Stretch, Sum, stretch_of, sum_of
 
 VERSION = 1
 _CONNECT_SECONDS = 5
@@ -44,6 +44,17 @@ FROM hybriddiffusion.interval JOIN hybriddiffusion.line USING (source, sequence)
 WHERE ended_at > %s AND ended_at <= %s
 GROUP BY service, currency, segment, tier, tenant, kind, rate ORDER BY 1, 2, 3, 4, 5, 6, 7
 """
+_COURSE = """
+SELECT (GREATEST(%(after)s, began_at - started) - %(after)s) / %(cell)s,
+    (GREATEST(%(after)s, ended_at - 1 - CASE WHEN started > 0 THEN ended_at - began_at ELSE 0 END) - %(after)s)
+        / %(cell)s,
+    service, currency, segment, tier, tenant, kind, rate, SUM(quantity), SUM(work_rows)
+FROM (
+    SELECT *, CASE kind WHEN 'startup' THEN quantity ELSE 0 END AS started
+    FROM hybriddiffusion.interval JOIN hybriddiffusion.line USING (source, sequence)
+    WHERE ended_at > %(after)s AND ended_at <= %(until)s
+) AS counted GROUP BY 1, 2, service, currency, segment, tier, tenant, kind, rate
+"""
 
 
 class PostgresqlStore:
@@ -66,6 +77,12 @@ class PostgresqlStore:
         """What ended after and not later than these times, in nanoseconds since the epoch."""
         with self._usable() as connection:
             return [sum_of(row) for row in connection.execute(_SUMS, (after, until)).fetchall()]
+
+    def course(self, *, after: int, until: int, cell: int) -> Sequence[Stretch]:
+        """The same by when it was counted, in cells of so many nanoseconds from `after` on."""
+        with self._usable() as connection:
+            found = connection.execute(_COURSE, {"after": after, "until": until, "cell": cell}).fetchall()
+            return [stretch_of(row) for row in found]
 
     def latest(self) -> int | None:
         """When the last interval of all ended."""

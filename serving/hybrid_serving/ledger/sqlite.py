@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hybrid_serving.ledger.entries import Interval, Line
-from hybrid_serving.ledger.store import LedgerError, Sum, sum_of
+from hybrid_serving.ledger.store import LedgerError, Stretch, Sum, stretch_of, sum_of
 
 VERSION = 1
 _WAIT_SECONDS = 10.0
@@ -32,6 +32,15 @@ _SUMS = """
 SELECT service, currency, segment, tier, tenant, kind, rate, SUM(quantity), SUM(work_rows)
 FROM interval JOIN line USING (source, sequence) WHERE ended_at > ? AND ended_at <= ?
 GROUP BY service, currency, segment, tier, tenant, kind, rate ORDER BY 1, 2, 3, 4, 5, 6, 7
+"""
+_COURSE = """
+SELECT (MAX(:after, began_at - started) - :after) / :cell,
+    (MAX(:after, ended_at - 1 - CASE WHEN started > 0 THEN ended_at - began_at ELSE 0 END) - :after) / :cell,
+    service, currency, segment, tier, tenant, kind, rate, SUM(quantity), SUM(work_rows)
+FROM (
+    SELECT *, CASE kind WHEN 'startup' THEN quantity ELSE 0 END AS started
+    FROM interval JOIN line USING (source, sequence) WHERE ended_at > :after AND ended_at <= :until
+) GROUP BY 1, 2, service, currency, segment, tier, tenant, kind, rate
 """
 
 
@@ -59,6 +68,12 @@ class SqliteStore:
         """What ended after and not later than these times, in nanoseconds since the epoch."""
         with self._usable() as connection:
             return [sum_of(row) for row in connection.execute(_SUMS, (after, until))]
+
+    def course(self, *, after: int, until: int, cell: int) -> Sequence[Stretch]:
+        """The same by when it was counted, in cells of so many nanoseconds from `after` on."""
+        with self._usable() as connection:
+            found = connection.execute(_COURSE, {"after": after, "until": until, "cell": cell})
+            return [stretch_of(row) for row in found]
 
     def latest(self) -> int | None:
         """When the last interval of all ended."""

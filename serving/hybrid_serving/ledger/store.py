@@ -30,6 +30,20 @@ class Sum:
     line: Line
 
 
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Lines that were counted in the same cells of a window, added up."""
+
+    first_cell: int
+    last_cell: int
+    found: Sum
+
+
+def stretch_of(row: Sequence[Any]) -> Stretch:
+    """A row of a store's query as a stretch."""
+    return Stretch(int(row[0]), int(row[1]), sum_of(row[2:]))
+
+
 def sum_of(row: Sequence[Any]) -> Sum:
     """A row of a store's query as a sum."""
     service, currency, segment, tier, tenant, kind, rate, quantity, rows = row
@@ -46,6 +60,13 @@ class Store(Protocol):
 
     def sums(self, *, after: int, until: int) -> Sequence[Sum]:
         """What ended after and not later than these times, in nanoseconds since the epoch."""
+        ...
+
+    def course(self, *, after: int, until: int, cell: int) -> Sequence[Stretch]:
+        """The same by when it was counted, in cells of so many nanoseconds from `after` on.
+
+        A start is booked at its end, so its lines stand where it was: as long before as it took.
+        """
         ...
 
     def latest(self) -> int | None:
@@ -101,6 +122,9 @@ class _Unusable:
         raise LedgerError(str(self.reason))
 
     def sums(self, *, after: int, until: int) -> Sequence[Sum]:  # noqa: ARG002  # as above
+        raise LedgerError(str(self.reason))
+
+    def course(self, *, after: int, until: int, cell: int) -> Sequence[Stretch]:  # noqa: ARG002  # as above
         raise LedgerError(str(self.reason))
 
     def latest(self) -> int | None:

@@ -8,12 +8,15 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("psycopg")
 
+from hybrid_serving.ledger import course
+from hybrid_serving.ledger.entries import Kind
 from hybrid_serving.ledger.postgresql import PostgresqlStore  # needs the driver
 from hybrid_serving.ledger.store import LedgerError, connect
 
@@ -126,6 +129,21 @@ def test_a_server_that_goes_and_comes_back_costs_nothing_committed(server, an_in
     (found,) = (each for each in store.sums(after=0, until=EVER) if each.service == "outage")
     store.close()
     assert found.line.count.rows == 4
+
+
+def test_the_course_comes_to_the_sums(server, an_interval, a_line) -> None:
+    store = PostgresqlStore(server.address)
+    lines = (a_line("step"), a_line("startup", tenant="", quantity=40), a_line("idle", tenant="", rate="0.37"))
+    for sequence, ended_at in enumerate((1_010, 1_017, 1_049)):
+        store.put(an_interval(*lines, sequence=sequence, source="course", service="course", ended_at=ended_at))
+    sums = [each for each in store.sums(after=1_000, until=1_050) if each.service == "course"]
+    stretches = store.course(after=1_000, until=1_050, cell=10)
+    store.close()
+    found = course.course([each for each in stretches if each.found.service == "course"], cells=5)
+    assert {sum(found[name]) for name in found} == {each.line.amount for each in sums}
+    assert found["used"] == [1, Fraction(1), 0, 0, 1]
+    starts = [each for each in stretches if each.found.line.key.kind is Kind.STARTUP]
+    assert sorted((each.first_cell, each.last_cell) for each in starts) == [(0, 0), (0, 1), (0, 4)]
 
 
 def test_a_database_of_another_version_is_refused(server) -> None:

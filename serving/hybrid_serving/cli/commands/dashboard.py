@@ -8,18 +8,27 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from hybrid_serving.cli import cost_figure, cost_html, cost_page, output, windows
+from hybrid_serving.cli import cost_figure, cost_html, cost_page, ledger_page, output, windows
 from hybrid_serving.cli.cost_page import Window
-from hybrid_serving.cli.failures import Failure
+from hybrid_serving.cli.failures import Failure, reported
 from hybrid_serving.cli.prometheus import Prometheus
+from hybrid_serving.cli.state import StateFolder, default_folder
+from hybrid_serving.ledger import store
 
 EXAMPLES = """[bold]Examples[/]
 
-hybrid dashboard --prometheus http://127.0.0.1:9090
+hybrid dashboard   [dim]# of `hybrid serve` on this machine[/]
 
-hybrid dashboard --window 7d --resource shapes -o week.html"""
+hybrid dashboard --window 7d --resource shapes -o week.html
 
-Url = Annotated[str, typer.Option("--prometheus", help="Address of a Prometheus.", envvar="HYBRID_PROMETHEUS")]
+hybrid dashboard --prometheus http://127.0.0.1:9090"""
+
+Url = Annotated[
+    str | None,
+    typer.Option("--prometheus", help="Ask this Prometheus instead of the ledger.", envvar="HYBRID_PROMETHEUS"),
+]
+Address = Annotated[str | None, typer.Option("--ledger", help="Address of a cluster's ledger.", envvar="HYBRID_LEDGER")]
+State = Annotated[Path | None, typer.Option(help="Folder that `hybrid serve` keeps its state in.")]
 WindowOption = Annotated[str, typer.Option("--window", help="How far back to look: a number with m, h or d.")]
 Resource = Annotated[str, typer.Option(help="Only resources whose name matches this regular expression.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where the page goes; the picture goes beside it.")]
@@ -27,7 +36,9 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="Where the page goe
 
 def dashboard(
     *,
-    prometheus: Url = "http://127.0.0.1:9090",
+    prometheus: Url = None,
+    ledger: Address = None,
+    state: State = None,
     window: WindowOption = "24h",
     resource: Resource = ".*",
     output_path: Output = Path("cost.html"),
@@ -36,18 +47,30 @@ def dashboard(
     """Draw what serving cost, who used it, what the split saved and what idled."""
     end = time.time()
     seconds = windows.seconds(window)
-    with Prometheus(prometheus) as asked:
-        page = cost_page.read(asked, Window(start=end - seconds, end=end, resource=resource))
+    asked = Window(start=end - seconds, end=end, resource=resource)
+    page = _of_prometheus(prometheus, asked) if prometheus else _of_ledger(ledger, asked, state=state)
     if page.is_empty:
-        raise Failure(
-            f"Prometheus at {prometheus} knows of no cost in the last {window}; "
-            "does it scrape the service, with the shipped configuration?"
-        )
+        scraped = " Does it scrape the service, with the shipped configuration?" if prometheus else ""
+        raise Failure(f"Nothing is known of the last {window} to {prometheus or 'the ledger'}.{scraped}")
     picture = output_path.with_suffix(".png")
     _write(page, page_path=output_path, picture_path=picture)
     document = {"page": str(output_path), "picture": str(picture), "currency": page.currency, "total": page.total}
     document |= {"saved": page.saved, "idle": page.idle}
     output.show(document, Text(f"Page: {output_path}\nPicture: {picture}"), as_json=as_json)
+
+
+def _of_prometheus(url: str, window: Window) -> cost_page.CostPage:
+    with Prometheus(url) as asked:
+        return cost_page.read(asked, window)
+
+
+def _of_ledger(address: str | None, window: Window, *, state: Path | None) -> cost_page.CostPage:
+    folder = StateFolder((state or default_folder() / "serve").expanduser().resolve())
+    with reported(failure=(store.LedgerError,)):
+        kept = store.connect(address or f"{store.SQLITE}{folder.ledger}", is_read_only=True)
+        found = ledger_page.read(kept, window)
+        kept.close()
+    return found
 
 
 def _write(page: cost_page.CostPage, *, page_path: Path, picture_path: Path) -> None:
