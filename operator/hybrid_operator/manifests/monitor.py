@@ -1,18 +1,21 @@
-"""The PodMonitor: has the Prometheus operator scrape a resource's pods, if it is wanted."""
+"""The PodMonitor: has the Prometheus operator scrape a resource's pods, if it is wanted.
 
+What it does to names and labels is what the shipped scrape configuration does: dashboards and rules know one form.
+"""
+
+import re
 from typing import Any
 
 from hybrid_api.v1alpha1 import HybridDiffusion
+from hybrid_monitoring import scrape
 from hybrid_operator.children import LABEL_NAME, LABEL_ROLE
 from hybrid_operator.manifests.labels import ENGINES, metadata
 from hybrid_operator.manifests.names import service_name
 
 Manifest = dict[str, Any]
 
-_OWN_PREFIX = "ray_(hybriddiffusion_.*)"
-"""Replicas export through Ray, which puts its own prefix before every name."""
-_NOISE = "SessionName|WorkerId|otel_scope_.*"
-"""Labels that change with every restart and tell nobody anything."""
+_POD_LABEL = "__meta_kubernetes_pod_label_" + re.sub(r"[^a-zA-Z0-9_]", "_", LABEL_NAME)
+"""As Prometheus calls the label with the resource's name."""
 
 
 def pod_monitor(hd: HybridDiffusion) -> Manifest | None:
@@ -31,14 +34,12 @@ def pod_monitor(hd: HybridDiffusion) -> Manifest | None:
                 "matchLabels": {LABEL_NAME: hd.metadata.name},
                 "matchExpressions": [{"key": LABEL_ROLE, "operator": "NotIn", "values": [ENGINES]}],
             },
-            "podTargetLabels": [LABEL_NAME, LABEL_ROLE],
-            "podMetricsEndpoints": [{"port": "metrics", "metricRelabelings": _relabelings()}],
+            "podMetricsEndpoints": [
+                {
+                    "port": "metrics",
+                    "relabelings": [{"sourceLabels": [_POD_LABEL], "targetLabel": "name"}],
+                    "metricRelabelings": scrape.metric_relabelings(),
+                }
+            ],
         },
     }
-
-
-def _relabelings() -> list[Manifest]:
-    return [
-        {"action": "replace", "sourceLabels": ["__name__"], "regex": _OWN_PREFIX, "targetLabel": "__name__"},
-        {"action": "labeldrop", "regex": _NOISE},
-    ]

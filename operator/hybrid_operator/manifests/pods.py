@@ -6,8 +6,10 @@ The user's templates are merged over ours. Nothing here may depend on a field th
 from dataclasses import dataclass
 from typing import Any
 
+from hybrid_api import pod_environment
 from hybrid_api.segments import Segment
 from hybrid_api.v1alpha1 import HybridDiffusion
+from hybrid_operator import occupancy
 from hybrid_operator.children import LABEL_NAME, LABEL_REVISION, LABEL_ROLE
 from hybrid_operator.manifests import containers, engines, environment, secrets
 from hybrid_operator.manifests.containers import Needs
@@ -64,10 +66,21 @@ def worker(hd: HybridDiffusion, segment: Segment, *, revision: str, defaults: De
     _mounts(base, [engines.cache_volume(hd)], [engines.cache_mount()])
     needs = containers.worker_needs(segment.engine.threads)
     completed = _completed(hd, base, segment.workers.pod_template, needs=needs)
+    _tells_what_it_occupies(completed)
     if not engines.is_shared(hd):
         building = engines.builder(hd, segment, like=ray_container(completed))
         completed["spec"]["initContainers"] = [building, *completed["spec"].get("initContainers", [])]
     return completed
+
+
+def _tells_what_it_occupies(template: Manifest) -> None:
+    """Workers book their time at the price of what their pod occupies, and the operator bills the same."""
+    occupied = occupancy.of_pod(template)
+    if occupied.gpus and occupied.gpu_type:
+        template["metadata"]["labels"][occupancy.LABEL_GPU_TYPE] = occupied.gpu_type
+    container, told = ray_container(template), pod_environment.written(occupied)
+    container["env"] = [each for each in container["env"] if each["name"] not in told]
+    container["env"] += [{"name": name, "value": value} for name, value in told.items()]
 
 
 def ray_container(template: Manifest) -> Manifest:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
 from hybrid_api.cost import Resources
-
-CPU, MEMORY, GPUS, GPU_TYPE = "HYBRID_POD_CPU_CORES", "HYBRID_POD_MEMORY_GIB", "HYBRID_POD_GPUS", "HYBRID_POD_GPU_TYPE"
+from hybrid_api.pod_environment import CPU, GPU_TYPE, GPUS, MEMORY
 
 
 def read(environment: Mapping[str, str], *, threads: int) -> Resources:

@@ -1,9 +1,8 @@
 """The PodMonitor: which pods are scraped, under which names."""
 
-import re
-
 from tests.hybrid_operator.manifests.samples import Manifest, everything, parsed, ray, rendered, resource, templates
 
+from hybrid_monitoring import scrape
 from hybrid_operator import manifests
 
 
@@ -54,11 +53,12 @@ def test_the_port_is_one_that_pods_have() -> None:
         assert endpoint["port"] in {each["name"] for each in ray(templates(resource())[group])["ports"]}
 
 
-def test_our_metrics_lose_ray_s_prefix_and_ray_s_own_keep_it() -> None:
+def test_names_and_labels_are_those_of_the_shipped_scrape_configuration() -> None:
     (endpoint,) = the_monitor()["spec"]["podMetricsEndpoints"]
-    rule = next(each for each in endpoint["metricRelabelings"] if each.get("targetLabel") == "__name__")
-    assert re.fullmatch(rule["regex"], "ray_serve_num_replicas") is None
-    match = re.fullmatch(rule["regex"], "ray_hybriddiffusion_steps_total")
-    assert match is not None
-    assert match[1] == "hybriddiffusion_steps_total"
-    assert rule.get("replacement", "$1") == "$1"
+    assert endpoint["metricRelabelings"] == scrape.metric_relabelings()
+
+
+def test_every_series_is_named_after_its_resource() -> None:
+    (endpoint,) = the_monitor()["spec"]["podMetricsEndpoints"]
+    (rule,) = endpoint["relabelings"]
+    assert rule == {"sourceLabels": ["__meta_kubernetes_pod_label_hybriddiffusion_io_name"], "targetLabel": "name"}

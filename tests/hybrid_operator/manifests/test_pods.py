@@ -19,6 +19,8 @@ from tests.hybrid_operator.manifests.samples import (
 
 from hybrid_api.v1alpha1 import HybridDiffusion
 from hybrid_operator import manifests
+from hybrid_operator import occupancy as operators_view
+from hybrid_serving.cloud import occupancy
 
 WORKER_TEMPLATE = "spec.segments[0].workers.podTemplate"
 
@@ -239,3 +241,26 @@ def _spoil(value: Any) -> None:
         value["spoilt"] = True
     if isinstance(value, list):
         value.append("spoilt")
+
+
+def test_a_worker_is_told_what_it_occupies_so_that_it_can_price_its_time() -> None:
+    template = templates(resource({WORKER_TEMPLATE: _with_gpus()}))["large"]
+    told = occupancy.read(variables(ray(template)), threads=99)
+    assert told == operators_view.of_pod(template)
+    assert (told.gpus, told.gpu_type) == (2, "nvidia-l4")
+    assert template["metadata"]["labels"]["hybriddiffusion.io/gpu-type"] == "nvidia-l4"
+
+
+def test_a_user_cannot_make_a_worker_price_itself_otherwise() -> None:
+    own = {"name": "ray", "env": [{"name": "HYBRID_POD_CPU_CORES", "value": "0"}]}
+    template = templates(resource({WORKER_TEMPLATE: {"spec": {"containers": [own]}}}))["large"]
+    assert [each for each in ray(template)["env"] if each["name"] == "HYBRID_POD_CPU_CORES"] == [
+        {"name": "HYBRID_POD_CPU_CORES", "value": "2"}
+    ]
+
+
+def _with_gpus() -> dict[str, Any]:
+    container = {"name": "ray", "resources": {"requests": {"cpu": "4", "memory": "16Gi"}}}
+    container["resources"]["limits"] = {"nvidia.com/gpu": "2"}  # type: ignore[index]
+    selector = {"cloud.google.com/gke-accelerator": "nvidia-l4"}
+    return {"spec": {"nodeSelector": selector, "containers": [container]}}
