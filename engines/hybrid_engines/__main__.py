@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 from hybrid_engines import build, models
+from hybrid_engines.backends import selection
 from hybrid_engines.parts import ModelError
 from hybrid_engines.spec import BackendName, EngineError, EngineSpec, Graph, Precision, Stage
 
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
             threads=parsed.threads,
             graph=parsed.graph,
         )
+        _say(selection.choose(spec).reason)
         done = [
             _ensure(model, component, spec=spec, size=size, cache=parsed.cache)
             for size in parsed.size or [_DEFAULT_SIZE]

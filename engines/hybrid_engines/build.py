@@ -40,8 +40,12 @@ class EngineMissing(EngineError):
 def load(
     model: Model, component: Component, *, spec: EngineSpec, size: Size, cache: Path | None = None
 ) -> CompiledEngine:
-    """The engine from the cache; raises `EngineMissing` with the command to run where there is none to be trusted."""
+    """The engine from the cache; raises `EngineMissing` with the command to run where there is none to be trusted.
+
+    Where nothing could run it, that is said first: `BackendUnavailable`.
+    """
     wanted, store = plan(model, component, spec=spec, size=size), Cache(cache or cache_folder())
+    resolve.backend(wanted.backend).device()  # what cannot run here need not be built here either
     try:
         engine = admission.find(wanted, store=store)
     except (admission.EntryDistrusted, admission.NotExamined) as error:

@@ -19,6 +19,9 @@ LEVELS = (
 CAPS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY", "MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS")
 """Variables that make libraries use fewer instructions than the processor has, and so change bits."""
 
+WITHOUT_BF16 = {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"}
+"""Values of oneDNN's caps that leave no bf16: it then emulates it, twenty times slower, or compiles nothing."""
+
 
 def target(threads: int) -> Target:
     """What engines that run on this processor are compiled for."""
@@ -39,8 +42,10 @@ def instruction_set() -> str:
 
 
 def has_bf16() -> bool:
-    """Whether the processor multiplies bf16 natively."""
-    return any(name in instruction_set() for name in ("avx512_core_bf16", "avx512_core_amx"))
+    """Whether the processor multiplies bf16 natively, and the environment lets it."""
+    level, *caps = instruction_set().split()
+    is_capped = any(cap.partition("=")[2].upper() in WITHOUT_BF16 for cap in caps)
+    return level in {"avx512_core_bf16", "avx512_core_amx"} and not is_capped
 
 
 def device_name() -> str:

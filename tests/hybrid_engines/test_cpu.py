@@ -38,6 +38,13 @@ def test_a_cap_in_the_environment_is_part_of_the_name(flags, monkeypatch):
     assert cpu.instruction_set() == "avx2 ONEDNN_MAX_CPU_ISA=SSE41"
 
 
+@pytest.mark.parametrize(("cap", "has_bf16"), [("AVX2", False), ("avx512_core", False), ("AVX512_CORE_BF16", True)])
+def test_bf16_that_the_environment_forbids_is_not_there(flags, monkeypatch, cap, has_bf16):
+    flags("avx2 fma avx512f avx512bw avx512vl avx512dq avx512_bf16")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+    assert cpu.has_bf16() is has_bf16
+
+
 def test_this_machine_has_a_name():
     assert cpu.device_name()
     assert cpu.instruction_set()

@@ -7,7 +7,9 @@ def test_a_build_reports_its_stages(tiny_master, tmp_path, capsys):
     address = (tiny_master / "small").as_uri()
     options = ["--component", "text_encoder", "--size", "16x16", "--batch-sizes", "1,2", "--cache", str(tmp_path)]
     assert command.main(["build", address, *options]) == 0
-    assert "text_encoder of tiny/small" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "text_encoder of tiny/small" in told
+    assert told.startswith("`auto` is `"), "the choice is explained"
     report = tmp_path / "report"
     assert command.main(["build", address, *options, "--report", str(report)]) == 0
     assert "compiling" not in capsys.readouterr().err

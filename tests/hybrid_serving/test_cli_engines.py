@@ -58,7 +58,9 @@ def test_the_list_names_network_backend_and_whether_it_was_verified(hybrid: Hybr
 def test_building_again_builds_nothing(hybrid: Hybrid, cache: Path) -> None:
     before = listed(hybrid, cache)
     options = ("--component", "text_encoder", "--batch-sizes", "1,2", "--threads", "1", "--cache", cache)
-    assert hybrid("engine", "build", "builtin://shapes/large", *options)[0] == 0
+    code, _, err = hybrid("engine", "build", "builtin://shapes/large", *options)
+    assert code == 0
+    assert err.startswith("`auto` is `"), "the choice is explained"
     assert listed(hybrid, cache) == before
 
 

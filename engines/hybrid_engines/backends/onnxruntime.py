@@ -55,7 +55,7 @@ def open_runner(folder: Path, *, plan: Plan) -> "OnnxRuntimeRunner":
     try:
         session = onnxruntime.InferenceSession(str(folder / FILE), _options(plan), providers=PROVIDERS)
     except FAILURES as error:
-        raise EngineError(f"ONNX Runtime cannot load the network: {error}") from error
+        raise EngineError(f"ONNX Runtime cannot load the network: {' '.join(str(error).split())}.") from error
     return OnnxRuntimeRunner(session)
 
 

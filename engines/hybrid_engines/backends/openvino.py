@@ -44,8 +44,7 @@ def make(module: "nn.Module", *, plan: Plan, folder: Path, progress: Progress) -
         shapes = {port.name: ov.PartialShape([batch or -1, *port.shape]) for port in plan.signature.inputs}
         shaped = model.clone()
         shaped.reshape(shapes)
-        compiled = ov.Core().compile_model(shaped, DEVICE, _properties(plan))
-        (folder / blob_name(batch)).write_bytes(compiled.export_model().getvalue())
+        (folder / blob_name(batch)).write_bytes(_compile(shaped, plan=plan))
 
 
 def open_runner(folder: Path, *, plan: Plan) -> "OpenVinoRunner":
@@ -81,12 +80,25 @@ def _batches(plan: Plan) -> tuple[int | None, ...]:
     return plan.batch_sizes if plan.graph == "static" else (None,)
 
 
+def _compile(model: Any, *, plan: Plan) -> bytes:
+    try:
+        compiled = ov.Core().compile_model(model, DEVICE, _properties(plan))
+    except RuntimeError as error:
+        raise EngineError(f"OpenVINO cannot compile `{plan.component}` in {plan.precision}: {_line(error)}.") from error
+    return bytes(compiled.export_model().getvalue())
+
+
+def _line(error: RuntimeError) -> str:
+    """The last sentence of a message that begins with the files of OpenVINO's own source."""
+    return str(error).strip().rpartition("\n")[2].strip().rstrip(".")
+
+
 def _load(path: Path, *, plan: Plan) -> Any:
     blob = ov.Tensor(np.memmap(path, dtype=np.uint8, mode="r"))
     try:
         compiled = ov.Core().import_model(blob, DEVICE, _properties(plan))
     except RuntimeError as error:
-        raise EngineError(f"OpenVINO cannot load the compiled network: {error}") from error
+        raise EngineError(f"OpenVINO cannot load the compiled network: {_line(error)}.") from error
     _check_threads(compiled.get_property("INFERENCE_NUM_THREADS"), plan=plan)
     return compiled
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from torch import nn
 
 AHEAD_OF_TIME = "tensorrt_rtx"
-MODULES = ("tensorrt", AHEAD_OF_TIME)
+OLDEST = {"tensorrt": (10, 12), AHEAD_OF_TIME: (1, 7)}
+"""The first version of each product that this file was written for, the data-centre one first."""
 FILE = "network.plan"
 RUNTIME_CACHE = "runtime.cache"
 
@@ -152,10 +153,18 @@ def _read_cache(config: Any, *, path: Path) -> Any:
 @lru_cache(maxsize=1)
 def _library() -> Any:
     """Whichever of the two products is installed; the data-centre one where both are."""
-    for name in MODULES:
+    for name, oldest in OLDEST.items():
         if importlib.util.find_spec(name) is not None:
-            return importlib.import_module(name)
+            library = importlib.import_module(name)
+            _check_version(name, found=library.__version__, oldest=oldest)
+            return library
     raise BackendUnavailable("Neither `tensorrt` nor `tensorrt_rtx` is installed.")
+
+
+def _check_version(name: str, *, found: str, oldest: tuple[int, int]) -> None:
+    if tuple(map(int, found.split(".")[:2])) < oldest:
+        wanted = ".".join(map(str, oldest))
+        raise BackendUnavailable(f"`{name}` is {found}, engines need {wanted} or later; upgrade it.")
 
 
 def _flags(library: Any) -> int:

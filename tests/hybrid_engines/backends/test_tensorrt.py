@@ -179,6 +179,36 @@ def test_a_gpu_that_the_library_does_not_take_is_named_with_those_that_it_takes(
         tensorrt.device()
 
 
+@pytest.mark.parametrize(
+    ("name", "version", "is_taken"),
+    [
+        ("tensorrt", "8.6.0", False),
+        ("tensorrt", "10.11.0.33", False),
+        ("tensorrt", "10.12.0.36", True),
+        ("tensorrt", "11.4.0.106", True),
+        ("tensorrt_rtx", "1.6.0", False),
+        ("tensorrt_rtx", "1.10.0", True),
+    ],
+)
+def test_a_version_that_is_too_old_is_refused_in_a_sentence(name, version, is_taken):
+    oldest = tensorrt.OLDEST[name]
+    if is_taken:
+        tensorrt._check_version(name, found=version, oldest=oldest)
+        return
+    with pytest.raises(BackendUnavailable, match=rf"`{name}` is {version}, engines need .+ or later; upgrade it"):
+        tensorrt._check_version(name, found=version, oldest=oldest)
+
+
+@pytest.mark.component
+@pytest.mark.parametrize(("component", "precision"), [("unet", "bf16"), ("text_encoder", "bf16"), ("unet", "f32")])
+def test_other_precisions_become_plans_with_the_same_arrays(component, precision, engine_store):
+    spec = EngineSpec(backend="tensorrt", precision=precision, batch_sizes=(1, 2))
+    prepared = build.prepare(model_of("small"), component, spec=spec, size=SIZE, cache=engine_store)
+    ports = (*prepared.plan.signature.inputs, *prepared.plan.signature.outputs)
+    assert profiles.read(prepared.entry.folder).dtypes == {port.name: port.dtype for port in ports}
+    assert prepared.plan.precision == precision
+
+
 # On a GPU.
 
 

@@ -11,10 +11,10 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
-from hybrid_api import segments
+from hybrid_api import documents, segments, serve_config
 from hybrid_engines import build, models
 from hybrid_engines.backends.selection import OFFERS
-from hybrid_engines.spec import BackendName, EngineSpec, Precision
+from hybrid_engines.spec import BackendName, BackendUnavailable, EngineError, EngineSpec, Precision
 from hybrid_serving import sampler
 from hybrid_serving.cloud import assembly
 from hybrid_serving.cloud.worker import Worker
@@ -23,6 +23,7 @@ from hybrid_serving.protocol import Image, Released, Work
 SIZE = (64, 64)
 SPEC = EngineSpec(backend="openvino", precision="f32", batch_sizes=(1, 2, 4, 8, 16), threads=2)
 STORE = Path(__file__).resolve().parents[3] / ".engine_cache"
+SAMPLE = STORE.parent / "e2e" / "samples" / "shapes.yaml"
 
 
 BACKENDS, PRECISIONS = get_args(segments.Backend), get_args(segments.Precision)
@@ -138,3 +139,19 @@ def test_a_picture_does_not_depend_on_where_it_was_split(start, some_work) -> No
         np.testing.assert_array_equal(asyncio.run(draw(stop)).pixels, whole.pixels)
     first.close()
     second.close()
+
+
+def test_tensorrt_without_a_gpu_is_one_sentence() -> None:
+    tensorrt = pytest.importorskip("hybrid_engines.backends.tensorrt")
+    try:
+        tensorrt.device()
+    except BackendUnavailable:
+        pass
+    else:
+        pytest.skip("there is a GPU that runs it")
+    resource = documents.load_documents(SAMPLE.read_text()).resource.manifest()
+    resource["spec"]["segments"][0]["engine"]["backend"] = "TensorRT"
+    fixed = serve_config.read_fixed(serve_config.fixed_half(documents.parse(resource)))
+    with pytest.raises(EngineError, match="No NVIDIA GPU can be used here") as raised:
+        assembly.worker(fixed, segment="large")
+    assert "\n" not in str(raised.value)

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from hybrid_api.scalars import parse_size
 from hybrid_engines import build, catalogue, models
+from hybrid_engines.backends import selection
 from hybrid_engines.cache import Cache, EntryRefused
 from hybrid_engines.catalogue import Listing
 from hybrid_engines.location import cache_folder
@@ -117,6 +118,7 @@ def build_engines(
         model = models.open_model(uri, first=models.open_model(first) if first else None)
         store = Cache(cache or cache_folder())
         wanted = [_component(name) for name in component or COMPONENTS]
+        output.notes().print(selection.choose(spec).reason, soft_wrap=True)
         keys = _build(model, wanted, spec=spec, size=(picture.width, picture.height), store=store)
         listings = [catalogue.describe(store, key) for key in keys]
     document = {"cache": str(store.root), "engines": [_document(listing) for listing in listings]}
