@@ -2,11 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from hybrid_engines import models
 from hybrid_engines.parts import ModelError
+from hybrid_engines.spec import EngineSpec
 
+SIZE = (16, 16)
 FULL = {"block_out_channels": [320, 640, 1280, 1280], "cross_attention_dim": 768, "sample_size": 64}
 DOWN, UP = "CrossAttnDownBlock2D", "CrossAttnUpBlock2D"
 BK = FULL | {"layers_per_block": 1}
@@ -100,6 +103,22 @@ def pruned(tiny):
     return tiny
 
 
+@pytest.fixture
+def guided(pruned):
+    """The same with an embedded guidance scale, as the 224M network for LCM has it."""
+    import safetensors.torch
+    from diffusers import UNet2DConditionModel
+
+    from hybrid_engines import widths
+
+    folder = pruned / "large" / "unet"
+    config = SMALL | {"time_cond_proj_dim": 8}
+    unet = widths.build(UNet2DConditionModel, config)
+    safetensors.torch.save_file(unet.state_dict(), folder / "diffusion_pytorch_model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"_class_name": "UNet2DConditionModel", **config}))
+    return pruned
+
+
 def load(root):
     from hybrid_engines import networks
 
@@ -145,3 +164,29 @@ def test_missing_weights_of_such_a_network_are_named(pruned):
     safetensors.torch.save_file(tensors, path)
     with pytest.raises(ModelError, match=r"lacks 1 of its weights, such as `conv_in\.weight`"):
         load(pruned)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_such_a_network_with_embedded_guidance_becomes_an_engine(guided, tmp_path, backend):
+    from hybrid_engines import build, probe, reference
+
+    model = models.open_model((guided / "large").as_uri())
+    spec = EngineSpec(backend=backend, batch_sizes=(1, 4))
+    engine = build.ensure(model, "unet", spec=spec, size=SIZE, cache=tmp_path / "engines")
+    asked = probe.question(engine.signature, rows=3, vocabulary=10)
+    given = probe.ask(engine, asked)
+    assert np.max(np.abs(given - reference.answer(load(guided), asked))) <= 1e-4
+    without = probe.ask(engine, asked | {"guidance": np.zeros_like(asked["guidance"])})
+    assert all(np.any(given[row] != without[row]) for row in range(3)), "the guidance of a row acts on it"
+
+
+@pytest.mark.component
+def test_such_a_network_with_embedded_guidance_becomes_a_tensorrt_plan(guided, tmp_path):
+    pytest.importorskip("tensorrt_rtx")
+    from hybrid_engines import build
+    from hybrid_engines.backends import profiles
+
+    model = models.open_model((guided / "large").as_uri())
+    spec = EngineSpec(backend="tensorrt", batch_sizes=(1, 2))
+    entry = build.prepare(model, "unet", spec=spec, size=SIZE, cache=tmp_path / "engines").entry
+    assert profiles.read(entry.folder).profiles[1]["guidance"] == (2, 8)
