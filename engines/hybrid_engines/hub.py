@@ -4,6 +4,7 @@ What was fetched before is found without a network. Only what a model is made of
 """
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,13 @@ def snapshot(uri: str) -> Path:
         ) from error
     repository, revision = match["repository"], match["revision"]
     failures = _failures(errors)
+    fetch = partial(snapshot_download, repository, revision=revision, allow_patterns=PATTERNS)
     try:
-        return Path(snapshot_download(repository, revision=revision, local_files_only=True))
+        return Path(fetch(local_files_only=True))
     except failures:
-        pass  # not at hand
+        pass  # not at hand, or only in part
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=PATTERNS))
+        return Path(fetch())
     except failures as error:
         raise ModelError(
             f"`{uri}` is not at hand and cannot be fetched ({type(error).__name__}). "
