@@ -60,6 +60,14 @@ class Blueprint:
         """The Jobs that build a revision's engines."""
         return manifests.engine_jobs(self.hd, revision=revision, rendering=self._rendering(revision))
 
+    def pod_templates(self, revision: str) -> dict[str, Manifest]:
+        """Every pod of a revision, as something that the API server can judge, by the field that shapes it."""
+        return manifests.pod_templates(self.hd, rendering=self._rendering(revision))
+
+    def is_recorded(self, revision: str) -> bool:
+        """Whether the revision's rendering is kept, and so was judged."""
+        return self._recorded(revision) is not None
+
     def ray_service(self, revision: str) -> Manifest | None:
         """The RayService of a revision; `None` where nobody knows any more how it was rendered.
 

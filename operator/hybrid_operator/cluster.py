@@ -5,12 +5,13 @@ twice and decides nothing.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, cast
 
-from hybrid_operator.cluster_errors import KindMissing, NotFound, refusal
+from hybrid_operator.cluster_errors import AlreadyExists, KindMissing, NotFound, refusal
 from hybrid_operator.kinds import EVENT, Kind, kind_of
 from hybrid_operator.ownership import FIELD_MANAGER
-from hybrid_operator.transport import APPLY, JSON, Answer, Request, Transport
+from hybrid_operator.transport import APPLY, JSON, MERGE, Answer, Request, Transport
 
 METADATA_ONLY = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1,application/json"
 
@@ -49,7 +50,8 @@ class Cluster:
             request = Request(method="GET", path=path, params=params, accept=accept)
             page = await self._ask(request, about=kind)
             # Items of a list say neither their kind nor their version.
-            found += ({**item, "apiVersion": kind.api_version, "kind": kind.name} for item in page["items"] or [])
+            # Where there is none, `items` may be null.
+            found += ({**item, "apiVersion": kind.api_version, "kind": kind.name} for item in page.get("items") or [])
             if not (token := page["metadata"].get("continue")):
                 return found
             params["continue"] = token
@@ -86,6 +88,28 @@ class Cluster:
         path, params = kind.path(namespace=manifest["metadata"]["namespace"]), {"fieldManager": FIELD_MANAGER}
         request = Request(method="POST", path=path, params=params, body=manifest)
         return cast("Manifest", await self._ask(request, about=kind))
+
+    async def judge(self, manifest: Manifest) -> None:
+        """Have the server refuse what it would refuse to create, a field it does not know among it; nothing is kept."""
+        kind = kind_of(manifest)
+        params = {"dryRun": "All", "fieldValidation": "Strict"}
+        path = kind.path(namespace=manifest["metadata"]["namespace"])
+        with suppress(AlreadyExists):  # somebody's of that name; ours has been judged before that is found out
+            await self._ask(Request(method="POST", path=path, params=params, body=manifest), about=kind)
+
+    async def amend(self, manifest: Manifest) -> None:
+        """Change what `manifest` holds and leave the rest, unread, if the object still has the version it names."""
+        kind, metadata = kind_of(manifest), manifest["metadata"]
+        path = kind.path(namespace=metadata["namespace"], name=metadata["name"])
+        request = Request(
+            method="PATCH",
+            path=path,
+            params={"fieldManager": FIELD_MANAGER},
+            body=manifest,
+            content_type=MERGE,
+            accept=METADATA_ONLY.format(""),
+        )
+        await self._ask(request, about=kind)
 
     async def replace(self, manifest: Manifest) -> Manifest:
         """Put an object whole, if it still has the version that `manifest` names."""

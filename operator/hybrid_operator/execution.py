@@ -5,13 +5,14 @@ It never adopts an object that the resource does not own, and deletes nothing th
 
 import logging
 from collections.abc import Callable
+from secrets import token_bytes
 from typing import Any
 
 from hybrid_operator import kinds, manifests, metrics
 from hybrid_operator.blueprint import Blueprint
 from hybrid_operator.children import LABEL_REVISION, Children, is_owned, label
 from hybrid_operator.cluster import Cluster
-from hybrid_operator.cluster_errors import AlreadyExists, Conflict, KindMissing, NameTaken
+from hybrid_operator.cluster_errors import AlreadyExists, Conflict, Invalid, KindMissing, NameTaken
 from hybrid_operator.kinds import Kind, kind_of
 from hybrid_operator.observed import Failure
 from hybrid_operator.ownership import is_as_desired
@@ -44,6 +45,21 @@ class Execution:
         for action in actions:
             await self._take(action)
 
+    async def examine(self, actions: tuple[Action, ...]) -> Failure | None:
+        """What the API server says against the pods of a revision that is about to be recorded, if anything.
+
+        The resource's schema does not know pods, and KubeRay would leave a wrong one to a log of its own.
+        """
+        for action in actions:
+            if isinstance(action, Record) and not self._blueprint.is_recorded(action.revision):
+                for path, template in self._blueprint.pod_templates(action.revision).items():
+                    try:
+                        await self._cluster.judge(template)
+                    except Invalid as error:
+                        where = f"`{path}` or `spec.kubeRay.podTemplate`"
+                        return Failure("PodTemplateInvalid", f"Pods cannot be made as {where} has them: {error}")
+        return None
+
     async def equip(self, secrets: dict[str, Callable[[], Manifest]]) -> Failure | None:
         """Make the objects beside the revisions, and delete those that were switched off; what could not be had."""
         lacking = None
@@ -70,8 +86,17 @@ class Execution:
                 await self._create_once(kinds.SECRET, name, secrets[name])
             elif name in secrets and live is not None:
                 self._check_ours(kinds.SECRET, live)
+                await self._rotate(live)
             elif live is not None and is_owned(live, self._children.owner_uid):
                 await self._delete(kinds.SECRET, live)
+
+    async def _rotate(self, live: Manifest) -> None:
+        hd = self._blueprint.hd
+        if live["metadata"]["name"] != manifests.signing_secret_name(hd.metadata.name):
+            return
+        if change := manifests.rotated_signing_secret(hd, live, seed=token_bytes(manifests.SEED_BYTES)):
+            await self._cluster.amend(change)
+            self._note("amend", change)
 
     async def _take(self, action: Action) -> None:
         blueprint = self._blueprint

@@ -41,6 +41,7 @@ SERVICE = Kind("v1", "Service", "services")
 SECRET = Kind("v1", "Secret", "secrets")
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
 POD = Kind("v1", "Pod", "pods")
+POD_TEMPLATE = Kind("v1", "PodTemplate", "podtemplates")
 JOB = Kind("batch/v1", "Job", "jobs")
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
@@ -65,7 +66,8 @@ OPTIONAL = (RAY_SERVICE, RAY_CLUSTER, POD_MONITOR)
 """Kinds that other operators bring; they may be absent, or come later."""
 
 _BY_NAME = {
-    (kind.api_version, kind.name): kind for kind in (HYBRID_DIFFUSION, SECRET, CONFIG_MAP, LEASE, EVENT, *CHILDREN)
+    (kind.api_version, kind.name): kind
+    for kind in (HYBRID_DIFFUSION, SECRET, CONFIG_MAP, LEASE, EVENT, POD_TEMPLATE, *CHILDREN)
 }
 
 

@@ -71,7 +71,8 @@ class Prober:
         proof = self._proofs.setdefault((key, revision), _Proof())
         is_proven = proof.answer.verdict is Verdict.PASSED and of <= proof.of
         now = asyncio.get_running_loop().time()
-        if proof.task or is_proven or now - proof.asked_at < _ASK_AGAIN_SECONDS:
+        has_just_failed = proof.answer.verdict is Verdict.FAILED and now - proof.asked_at < _ASK_AGAIN_SECONDS
+        if proof.task or is_proven or has_just_failed:
             return
         proof.asked_at = now
         proof.task = asyncio.create_task(self._prove(key, proof, of=of, ask=ask), name=f"probe {key} {revision}")

@@ -4,10 +4,10 @@ This is the join; every decision is made elsewhere, from values.
 """
 
 import logging
-import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from secrets import token_bytes, token_urlsafe
 from typing import Any
 
 from hybrid_api import documents
@@ -141,14 +141,17 @@ class Reconciler:
             prove=lambda revision: self.proving.prove(case.key, revision, blueprint),
         )
         try:
+            refused = await execution.examine(plan.actions)
+            if refused and not plan.serving:
+                return _Outcome(refused)
             lacking = await execution.equip(_secrets_of(blueprint.hd))
-            await execution.carry_out(plan.actions)
+            await execution.carry_out(rollout.keeping(plan) if refused else plan.actions)
         except tuple(_OBSTACLES) as error:
             reason = next(reason for class_, reason in _OBSTACLES.items() if isinstance(error, class_))
             logger.warning("%s: %s", case.key, error)
             return _Outcome(Failure(reason, str(error)), lacking)
         self.proving.keep(case.key, revisions=(plan.serving, blueprint.revision))
-        return _Outcome(case.references.missing, lacking)
+        return _Outcome(refused or case.references.missing, lacking)
 
     def _facts(self, case: _Case, *, plan: Plan, observed: Observed, outcome: _Outcome) -> status.Facts:
         key, blueprint, before = case.key, case.blueprint, case.before
@@ -189,7 +192,9 @@ def _secrets_of(hd: HybridDiffusion) -> dict[str, Callable[[], Manifest]]:
     name = hd.metadata.name
     made: dict[str, Callable[[], Manifest]] = {}
     if hd.spec.handoff.signing_key_secret_ref is None:
-        made[manifests.signing_secret_name(name)] = lambda: manifests.signing_secret(hd, seed=secrets.token_bytes(32))
+        made[manifests.signing_secret_name(name)] = lambda: manifests.signing_secret(
+            hd, seed=token_bytes(manifests.SEED_BYTES)
+        )
     if hd.spec.ingress.api_keys_secret_ref is not None:
-        made[manifests.probe_secret_name(name)] = lambda: manifests.probe_secret(hd, key=secrets.token_urlsafe(32))
+        made[manifests.probe_secret_name(name)] = lambda: manifests.probe_secret(hd, key=token_urlsafe(32))
     return made

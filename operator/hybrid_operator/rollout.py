@@ -126,6 +126,11 @@ def plan(goal: Goal, observed: Observed, *, now: datetime) -> Plan:
     return _advance(goal, observed, serving=serving, now=now)
 
 
+def keeping(plan: Plan) -> tuple[Action, ...]:
+    """Of a plan's steps those that keep what serves, for when nothing new can be made."""
+    return tuple(each for each in plan.actions if isinstance(each, Route | Run) and each.revision == plan.serving)
+
+
 def _serving(observed: Observed) -> str:
     """Where requests go, or went before somebody took the Service away."""
     known = {each.name for each in observed.revisions if each.has_record or each.service is not Stage.ABSENT}

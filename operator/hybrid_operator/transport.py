@@ -15,6 +15,8 @@ from hybrid_operator.cluster_errors import Unreachable
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 """Server-side apply; JSON is YAML too."""
+MERGE = "application/merge-patch+json"
+"""What is written changes, `null` deletes, the rest stays."""
 
 _TIMEOUT_SECONDS = 15.0
 

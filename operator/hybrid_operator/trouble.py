@@ -6,6 +6,7 @@ Pure. It finds causes; whether one is final is decided elsewhere.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from hybrid_operator.children import ENGINES_CONTAINER
 from hybrid_operator.observed import Failure, Stage
 from hybrid_operator.ray import last_line
 
@@ -20,7 +21,8 @@ _WAITING: Mapping[str, str] = {
     "CrashLoopBackOff": "ContainerCrashed",
 }
 """Why a container waits, by our reasons; `ContainerCreating` and the like are no trouble."""
-_GRAVEST = ("ImagePullFailed", "ContainerNotStarted", "ContainerCrashed", "Unschedulable")
+_BUILDING = "BuildingEngines"
+_GRAVEST = ("ImagePullFailed", "ContainerNotStarted", "ContainerCrashed", "Unschedulable", _BUILDING)
 
 
 def of_pods(pods: Iterable[Mapping[str, Any]]) -> Failure | None:
@@ -70,6 +72,9 @@ def _of_pod(pod: Mapping[str, Any]) -> Iterator[Failure]:
         if reason := _WAITING.get(waiting.get("reason", "")):
             said = _crash(container) or waiting.get("message") or waiting["reason"]
             yield Failure(reason, f"{where}, container `{container['name']}`: {last_line(said)}")
+    for container in status.get("initContainerStatuses", []):
+        if container["name"] == ENGINES_CONTAINER and "running" in (container.get("state") or {}):
+            yield Failure(_BUILDING, f"{where}, container `{ENGINES_CONTAINER}`: builds engines before Ray starts.")
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             yield Failure("Unschedulable", f"{where}: {last_line(condition.get('message', ''))}")

@@ -125,6 +125,12 @@ def test_a_digest_wins_over_a_tag(helm: Helm) -> None:
     assert environment(manifests)["HYBRID_SERVING_IMAGE"].endswith(f"@{digest}")
 
 
+def test_secrets_for_the_serving_image_reach_the_operator_s_settings(helm: Helm) -> None:
+    manifests = helm.render("--set=servingImage.pullSecrets={one,two}")
+    assert environment(manifests)["HYBRID_PULL_SECRETS"] == "one,two"
+    assert environment(helm.render())["HYBRID_PULL_SECRETS"] == ""
+
+
 def test_a_budget_would_block_the_only_pod_so_there_is_none(helm: Helm) -> None:
     kinds = {each["kind"] for each in helm.render("--set=replicas=1")}
     assert "PodDisruptionBudget" not in kinds

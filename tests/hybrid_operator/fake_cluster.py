@@ -47,6 +47,9 @@ class FakeCluster:
         self._write("create", manifest)
         return self._keep(manifest, managed=[])
 
+    async def judge(self, manifest: Manifest) -> None:
+        """Whatever it is, it is in order."""
+
     async def delete(self, kind: Kind, manifest: Manifest) -> None:
         self._write("delete", {**manifest, "kind": kind.name})
         gone = self.objects.pop((kind.name, manifest["metadata"]["name"]))

@@ -120,6 +120,20 @@ def test_a_new_pod_is_proven_and_one_that_went_is_not() -> None:
     run(story)
 
 
+def test_a_new_pod_is_proven_at_once_however_recent_the_last_proof(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody would look again for the sake of the pause."""
+    monkeypatch.setattr(prober, "_ASK_AGAIN_SECONDS", 3600.0)
+
+    async def story(asking: Prober, told: list[Key]) -> None:
+        ask = Scripted(PASSED)
+        asking.prove(KEY, "a", of=PODS, ask=ask)
+        await until(lambda: len(told) == 1)
+        asking.prove(KEY, "a", of=MORE_PODS, ask=ask)
+        await until(lambda: len(told) == 2)
+
+    run(story)
+
+
 def test_a_failed_proof_is_not_asked_for_at_once_again() -> None:
     async def story(asking: Prober, told: list[Key]) -> None:
         ask = Scripted(FAILED, PASSED)

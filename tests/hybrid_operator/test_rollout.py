@@ -151,6 +151,12 @@ def test_a_serving_revision_is_never_rejected_whatever_becomes_of_it() -> None:
     assert Run("b") in plan.actions
 
 
+def test_while_nothing_new_can_be_made_what_serves_is_kept() -> None:
+    plan = planned(a_goal("b"), observed(serving()))
+    assert Record("b", 2) in plan.actions
+    assert rollout.keeping(plan) == (Route("a"), Run("a"))
+
+
 def test_suspending_stops_what_costs_money_and_keeps_record_and_route() -> None:
     plan = planned(a_goal("a", is_suspended=True), observed(serving(), starting()))
     assert plan.actions == (Route("a"), Stop("a"), Remove("b"))

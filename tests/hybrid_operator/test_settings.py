@@ -33,6 +33,11 @@ def test_namespaces_are_separated_by_commas_and_none_is_the_whole_cluster() -> N
     assert Settings.from_environment(given).watch_namespaces == ("a", "b")
 
 
+def test_secrets_for_the_serving_image_are_separated_by_commas() -> None:
+    assert Settings.from_environment(NEEDED).pull_secrets == ()
+    assert Settings.from_environment({**NEEDED, "HYBRID_PULL_SECRETS": "one,two"}).pull_secrets == ("one", "two")
+
+
 def test_an_empty_variable_is_an_absent_one_and_foreign_ones_are_passed_over() -> None:
     settings = Settings.from_environment({**NEEDED, "HYBRID_HEALTH_PORT": "", "PATH": "/bin"})
     assert settings.health_port == 8081

@@ -36,6 +36,21 @@ def test_a_container_that_only_starts_is_no_trouble() -> None:
     assert trouble.of_pods([a_pod(initContainerStatuses=[waiting("PodInitializing")])]) is None
 
 
+def test_a_worker_that_builds_its_engines_first_says_so() -> None:
+    pod = a_pod(initContainerStatuses=[{"name": "engines", "state": {"running": {}}}])
+    said = "Pod `p`, container `engines`: builds engines before Ray starts."
+    assert trouble.of_pods([pod]) == Failure("BuildingEngines", said)
+    broken = a_pod("q", containerStatuses=[waiting("ErrImagePull", "manifest unknown")])
+    graver = trouble.of_pods([pod, broken])
+    assert graver is not None
+    assert graver.reason == "ImagePullFailed"
+
+
+@pytest.mark.parametrize("state", [{"waiting": {"reason": "PodInitializing"}}, {"terminated": {"exitCode": 0}}])
+def test_engines_that_are_not_being_built_are_not_waited_for(state: dict[str, Any]) -> None:
+    assert trouble.of_pods([a_pod(initContainerStatuses=[{"name": "engines", "state": state}])]) is None
+
+
 def test_a_crash_tells_how_it_ended() -> None:
     last = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
     failure = trouble.of_pods([a_pod(containerStatuses=[waiting("CrashLoopBackOff", "back-off", lastState=last)])])

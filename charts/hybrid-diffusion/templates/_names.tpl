@@ -66,13 +66,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 - apiGroups: [""]
   resources: [services]
   verbs: [get, list, watch, create, patch]
-# Jobs and Secrets are made once and never changed.
+# Jobs are made once and never changed.
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [get, list, watch, create, delete]
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch, create, delete]
+  verbs: [get, create, patch, delete]
+# Only asked what it would say (dry run), so that a wrong pod template is told before anything is made of it.
+- apiGroups: [""]
+  resources: [podtemplates]
+  verbs: [create]
 - apiGroups: [""]
   resources: [configmaps, pods]
   verbs: [get, list, watch]

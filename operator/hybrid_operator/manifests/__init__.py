@@ -16,9 +16,10 @@ from hybrid_operator.manifests.network import disruption_budget, network_policy,
 from hybrid_operator.manifests.pods import Defaults
 from hybrid_operator.manifests.ray import ray_service
 from hybrid_operator.manifests.revisions import controller_revision, pod_templates, rendering, revision_of
-from hybrid_operator.manifests.secrets import probe_secret, signing_secret
+from hybrid_operator.manifests.secrets import SEED_BYTES, probe_secret, rotated_signing_secret, signing_secret
 
 __all__ = [
+    "SEED_BYTES",
     "Defaults",
     "controller_revision",
     "controller_revision_name",
@@ -35,6 +36,7 @@ __all__ = [
     "ray_service_name",
     "rendering",
     "revision_of",
+    "rotated_signing_secret",
     "selector",
     "service",
     "service_name",

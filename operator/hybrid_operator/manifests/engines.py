@@ -8,21 +8,20 @@ from typing import Any
 
 from hybrid_api.segments import Segment
 from hybrid_api.v1alpha1 import HybridDiffusion
-from hybrid_operator.children import LABEL_ROLE, LABEL_SEGMENT
+from hybrid_operator.children import ENGINES_CONTAINER, LABEL_ROLE, LABEL_SEGMENT
 from hybrid_operator.manifests.environment import ENGINE_CACHE_PATH
 from hybrid_operator.manifests.labels import ENGINES, metadata
 from hybrid_operator.manifests.names import RAY_CONTAINER, job_name
 
 Manifest = dict[str, Any]
 
-CONTAINER = "engines"
 _VOLUME = "engine-cache"
 _TERMINATION_MESSAGE = "/dev/termination-log"
 """Kubernetes puts what is written there into the pod's status."""
 _RETRIES = 2
 _FAILURES = [
     {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
-    {"action": "FailJob", "onExitCodes": {"containerName": CONTAINER, "operator": "In", "values": [1, 2]}},
+    {"action": "FailJob", "onExitCodes": {"containerName": ENGINES_CONTAINER, "operator": "In", "values": [1, 2]}},
 ]
 """A lost node is no failure, a refused build is one at once; what was killed is tried again."""
 _COPIED = ("image", "imagePullPolicy", "env", "envFrom", "resources", "securityContext", "volumeMounts")
@@ -52,7 +51,7 @@ def builder(hd: HybridDiffusion, segment: Segment, *, like: Manifest) -> Manifes
     """The container that builds a segment's engines, made like the worker's."""
     shared = {name: deepcopy(like[name]) for name in _COPIED if name in like}
     return {
-        "name": CONTAINER,
+        "name": ENGINES_CONTAINER,
         **shared,
         "command": command(hd, segment),
         "terminationMessagePolicy": "FallbackToLogsOnError",

@@ -78,6 +78,8 @@ def disruption_budget(hd: HybridDiffusion) -> Manifest | None:
         "metadata": metadata(hd, disruption_budget_name(hd.metadata.name), component=INGRESS),
         "spec": {
             "minAvailable": replicas - 1,
+            # A pod that answers nobody must not hold up the drain of its node.
+            "unhealthyPodEvictionPolicy": "AlwaysAllow",
             "selector": {"matchLabels": {LABEL_NAME: hd.metadata.name, LABEL_ROLE: INGRESS}},
         },
     }

@@ -13,13 +13,15 @@ from hybrid_api.halves import stored
 from hybrid_api.tags import Tag
 from hybrid_api.v1alpha1 import HybridDiffusion
 from hybrid_operator.manifests import engines, pods, ray
-from hybrid_operator.manifests.labels import metadata
+from hybrid_operator.manifests.labels import HEAD, INGRESS, metadata
 from hybrid_operator.manifests.names import controller_revision_name
 from hybrid_operator.manifests.pods import Defaults
 
 Manifest = dict[str, Any]
 
 _DIGITS = 8
+_OWN_TEMPLATES = {HEAD: "spec.kubeRay.head.podTemplate", INGRESS: "spec.ingress.podTemplate"}
+"""Where the resource shapes pods that are no segment's."""
 
 
 def revision_of(hd: HybridDiffusion) -> str:
@@ -53,19 +55,19 @@ def controller_revision(hd: HybridDiffusion, *, rendering: Manifest, number: int
     }
 
 
-def pod_templates(hd: HybridDiffusion, *, rendering: Manifest) -> list[Manifest]:
-    """Every pod of a rendering as a PodTemplate, for the API server to check by a dry run; never to be stored."""
+def pod_templates(hd: HybridDiffusion, *, rendering: Manifest) -> dict[str, Manifest]:
+    """Every pod of a rendering as a PodTemplate, by the field that shapes it; to be judged, never to be stored."""
     cluster = rendering["rayService"]["rayClusterConfig"]
-    groups = {"head": cluster["headGroupSpec"]} | {each["groupName"]: each for each in cluster["workerGroupSpecs"]}
-    return [
-        {
+    groups = {HEAD: cluster["headGroupSpec"]} | {each["groupName"]: each for each in cluster["workerGroupSpecs"]}
+    return {
+        _OWN_TEMPLATES.get(role, f"spec.segments[{role}].workers.podTemplate"): {
             "apiVersion": "v1",
             "kind": "PodTemplate",
             "metadata": {"name": f"{hd.metadata.name}-{role}", "namespace": hd.metadata.namespace},
             "template": group["template"],
         }
         for role, group in groups.items()
-    ]
+    }
 
 
 def _builds(hd: HybridDiffusion, *, groups: list[Manifest]) -> Manifest:

@@ -15,15 +15,41 @@ Manifest = dict[str, Any]
 
 PROBE_ENTRY = "probe"
 """Entry of the probe's Secret, and so the tenant to whom its pictures are booked."""
+SEED_BYTES = 32
+"""Of a signing key."""
 _READABLE_BY_THE_GROUP = 0o440
 _API_KEYS, _SIGNING = "api-keys", "signing"
+_ROTATE_ANNOTATION = "hybriddiffusion.io/rotate-signing-key"
+"""On the resource: set to another value than before, it asks for a new signing key. On the Secret: the value it had
+when the newest key was made."""
+_KEY = "key-"
 
 
 def signing_secret(hd: HybridDiffusion, *, seed: bytes, number: int = 1) -> Manifest:
-    """The signing key of a resource that names none: 32 bytes as base64. The entry with the highest number signs."""
-    entry = f"key-{number:06}"
+    """The signing key of a resource that names none, its seed as base64. The entry with the highest number signs."""
     name = signing_secret_name(hd.metadata.name)
-    return _secret(hd, name, component=_SIGNING, entry=entry, value=base64.b64encode(seed).decode())
+    made = _secret(hd, name, component=_SIGNING, entry=_entry(number), value=base64.b64encode(seed).decode())
+    if wish := _wish(hd):
+        made["metadata"]["annotations"] = {_ROTATE_ANNOTATION: wish}
+    return made
+
+
+def rotated_signing_secret(hd: HybridDiffusion, live: Manifest, *, seed: bytes) -> Manifest | None:
+    """What to change of the Secret that there is, where a new key is asked for: the one before goes on verifying.
+
+    Only metadata of `live` is needed. Which entries there are is told by those who wrote them, so no key is ever read.
+    """
+    metadata, wish = live["metadata"], _wish(hd)
+    if not wish or (metadata.get("annotations") or {}).get(_ROTATE_ANNOTATION) == wish:
+        return None
+    numbers = sorted(_numbers(metadata))
+    change = signing_secret(hd, seed=seed, number=max(numbers, default=0) + 1)
+    identity = {key: metadata[key] for key in ("name", "namespace", "uid", "resourceVersion")}
+    return {
+        **change,
+        "metadata": {**identity, "annotations": change["metadata"]["annotations"]},
+        "data": {**dict.fromkeys(map(_entry, numbers[:-1])), **change["data"]},
+    }
 
 
 def probe_secret(hd: HybridDiffusion, *, key: str) -> Manifest:
@@ -48,6 +74,22 @@ def _all_api_keys(hd: HybridDiffusion, name: str) -> Manifest:
     """The tenants' keys and the probe's own, in one folder."""
     probe = {"name": probe_secret_name(hd.metadata.name), "items": [{"key": PROBE_ENTRY, "path": PROBE_ENTRY}]}
     return {"defaultMode": _READABLE_BY_THE_GROUP, "sources": [{"secret": {"name": name}}, {"secret": probe}]}
+
+
+def _wish(hd: HybridDiffusion) -> str:
+    return (hd.metadata.annotations or {}).get(_ROTATE_ANNOTATION, "")
+
+
+def _entry(number: int) -> str:
+    return f"{_KEY}{number:06}"
+
+
+def _numbers(metadata: Manifest) -> set[int]:
+    """The numbers of our entries, by the record of who wrote which field."""
+    written = [entry["fieldsV1"].get("f:data", {}) for entry in metadata.get("managedFields", [])]
+    names = {name.removeprefix("f:") for fields in written for name in fields}
+    digits = {name.removeprefix(_KEY) for name in names if name.startswith(_KEY)}
+    return {int(each) for each in digits if each.isdecimal()}
 
 
 def _secret(hd: HybridDiffusion, name: str, *, component: str, entry: str, value: str) -> Manifest:

@@ -1,4 +1,4 @@
-"""One control plane for the session, a namespace for each test, and an operator inside the test's process."""
+"""A namespace for each test, and an operator inside the test's process."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from tests.component.operator.planes import a_world, connected, install_kuberay,
 from tests.component.operator.player import FakeIngress, Player
 from tests.component.operator.world import World, until
 
-from e2e.cluster.control_plane import ControlPlane, control_plane
+from e2e.cluster.control_plane import ControlPlane
 from hybrid_operator import kinds
 from hybrid_operator.cluster import Cluster
 from hybrid_operator.connection import Connection
@@ -22,18 +22,17 @@ from hybrid_operator.transport import HttpTransport
 
 
 @pytest.fixture(scope="session")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    folder = tmp_path_factory.mktemp("plane")
-    with control_plane(folder, with_controllers=True) as plane:
-        install_ours(plane)
-        install_kuberay(plane)
-        yield plane
+def ready_plane(plane: ControlPlane) -> ControlPlane:
+    """The API server with everything defined that an operator needs."""
+    install_ours(plane)
+    install_kuberay(plane)
+    return plane
 
 
 @pytest.fixture
-def world(plane: ControlPlane) -> Iterator[World]:
+def world(ready_plane: ControlPlane) -> Iterator[World]:
     """A namespace of its own; what a test leaves in it is deleted in the end."""
-    world = a_world(plane)
+    world = a_world(ready_plane)
     namespace = world.namespace
     accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
     until(lambda: world.request("GET", accounts)["items"], what="the default service account")
@@ -77,7 +76,7 @@ class RunningOperator:
 
     def stop(self) -> None:
         until(lambda: self._task is not None or not self._thread.is_alive(), what="the operator's task")
-        if self._task is not None:
+        if self._task is not None and self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(timeout=30)
         assert not self._thread.is_alive(), "the operator did not stop"

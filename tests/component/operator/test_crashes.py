@@ -85,6 +85,7 @@ def test_a_create_survives_it(connection, world: World, ingress: FakeIngress, st
             await stepper.settle(name, play=player.play)
             assert world.condition("Ready", name=name) == ("True", "Serving")
             assert state(world, name) == wanted, f"struck at {faults.writes[faults.at - 1]}"
+            world.delete(kinds.HYBRID_DIFFUSION, name)  # else every look would be at all of them
 
     stepped(connection, world, ingress, story)
 

@@ -1,5 +1,7 @@
 """The life of a resource on a real API server, with KubeRay and pods played by the test."""
 
+import json
+
 import pytest
 from tests.component.operator.player import Player
 from tests.component.operator.world import NAME, World, until

@@ -1,16 +1,25 @@
 """What others do to the objects around a resource, and what lacks: repaired, refused or told, never a crash."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from tests.component.operator.player import FakeIngress, Player
 from tests.component.operator.world import NAME, World, until
 
-from hybrid_operator import kinds
+from hybrid_operator import kinds, prober, reconcile
 from hybrid_operator.kinds import Kind
 
 pytestmark = pytest.mark.component
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is looked at every so often is looked at more often."""
+    monkeypatch.setattr(reconcile, "_LOOK_AT_OBSTACLE", timedelta(seconds=1))
+    monkeypatch.setattr(prober, "_PULSE_SECONDS", 0.5)
+    monkeypatch.setattr(prober, "_ANXIOUS_SECONDS", 0.5)
 
 
 @pytest.fixture
@@ -158,7 +167,7 @@ def test_a_resource_from_another_version_is_told_and_left_alone(world: World, pl
 def test_each_change_is_one_event(world: World, ready: str, operator: Any) -> None:
     def events(type_: str) -> list[str]:
         found = world.request("GET", f"/apis/events.k8s.io/v1/namespaces/{world.namespace}/events")["items"]
-        mine = [each for each in found if each["regarding"]["name"] == NAME and each["action"] == type_]
+        mine = [each for each in found if each["regarding"]["kind"] == "HybridDiffusion" and each["action"] == type_]
         return [each["reason"] for each in sorted(mine, key=lambda each: each["eventTime"])]
 
     assert events("Ready")[-1] == "Serving"

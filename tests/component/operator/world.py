@@ -1,6 +1,7 @@
 """A real API server as tests see it: one namespace, over plain HTTP, independent of the operator's own client."""
 
 import copy
+import functools
 import json
 import ssl
 import time
@@ -21,6 +22,11 @@ Manifest = dict[str, Any]
 SAMPLE = Path(__file__).parents[3] / "e2e" / "samples" / "shapes.yaml"
 NAME = "shapes"
 _ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
+
+
+@functools.cache
+def _sample() -> list[Manifest]:
+    return list(yaml.safe_load_all(SAMPLE.read_text()))
 
 
 def until(condition: Callable[[], Any], *, what: str, seconds: float = 30.0) -> Any:
@@ -86,7 +92,7 @@ class World:
 
     def sample(self) -> list[Manifest]:
         """The README's resource, and behind it what it refers to."""
-        return list(yaml.safe_load_all(SAMPLE.read_text()))
+        return copy.deepcopy(_sample())
 
     def forget_garbage(self) -> None:
         """Wait until pods whose owner is gone are collected."""

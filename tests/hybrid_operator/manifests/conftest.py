@@ -1,6 +1,5 @@
-"""Every kind of resource, for tests of what holds for all, and one API server for those that ask it."""
+"""Every kind of resource, for tests of what holds for all, and the API server for those that ask it."""
 
-import os
 import ssl
 from collections.abc import Callable, Iterator
 
@@ -11,8 +10,7 @@ from tests.hybrid_operator.manifests.samples import Manifest, bare, everything, 
 from tests.hybrid_operator.manifests.server import Server
 
 from e2e.cluster import programs
-from e2e.cluster.catalogue import CONTROL_PLANE
-from e2e.cluster.control_plane import ControlPlane, control_plane
+from e2e.cluster.control_plane import ControlPlane
 from hybrid_api import crd
 from hybrid_api.v1alpha1 import HybridDiffusion
 
@@ -31,20 +29,6 @@ def hd(make: Make) -> HybridDiffusion:
 
 
 @pytest.fixture(scope="session")
-def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """etcd and kube-apiserver alone (`e2e/cluster`): nothing reconciles, no pod runs."""
-    try:
-        for name in (*CONTROL_PLANE, "kuberay"):
-            programs.provide(name)
-    except programs.ProgramMissingError as error:
-        if "CI" in os.environ:
-            raise
-        pytest.skip(str(error))
-    with control_plane(tmp_path_factory.mktemp("control-plane")) as plane:
-        yield plane
-
-
-@pytest.fixture(scope="session")
 def server(plane: ControlPlane) -> Iterator[Server]:
     """The server with our definitions, KubeRay's as KubeRay ships them, and a namespace for `restricted` pods only."""
     definitions = programs.module_folder("kuberay") / "config/crd/bases"
@@ -53,7 +37,7 @@ def server(plane: ControlPlane) -> Iterator[Server]:
     with httpx.Client(base_url=plane.url, headers=authorization, verify=trusted, timeout=60) as client:
         server = Server(client)
         for path in sorted(definitions.glob("ray.io_*.yaml")):
-            server.define(yaml.safe_load(path.read_text()))
+            server.define(yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
         server.define(crd.definition())
         server.define(_pod_monitors())
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}

@@ -148,6 +148,7 @@ def test_all_but_one_of_several_ingress_pods_stay() -> None:
     budget = manifests.disruption_budget(resource({"spec.ingress.replicas": 3}))
     assert budget is not None
     assert budget["spec"]["minAvailable"] == 2
+    assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
     selector = budget["spec"]["selector"]
     found = {group for group, each in templates(resource()).items() if _matches(selector, each["metadata"]["labels"])}
     assert found == {"ingress"}

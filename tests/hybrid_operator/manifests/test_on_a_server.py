@@ -45,7 +45,7 @@ def pods(hd: HybridDiffusion) -> Iterator[Manifest]:
     """Every pod of Ray and of engine builds."""
     rendering = rendered(hd)
     jobs = manifests.engine_jobs(hd, revision=manifests.revision_of(hd), rendering=rendering)
-    templates = [each["template"] for each in manifests.pod_templates(hd, rendering=rendering)]
+    templates = [each["template"] for each in manifests.pod_templates(hd, rendering=rendering).values()]
     for number, template in enumerate([*templates, *(job["spec"]["template"] for job in jobs)]):
         pod = {"apiVersion": "v1", "kind": "Pod", **deepcopy(template)}
         pod["metadata"] |= {"name": f"pod-{number}", "namespace": "restricted"}
@@ -85,7 +85,7 @@ def test_a_pod_that_does_not_is_refused(server: Server) -> None:
 
 def test_every_pod_template_passes_a_strict_dry_run(make: Make, server: Server) -> None:
     hd = stored(server, make())
-    for template in manifests.pod_templates(hd, rendering=manifests.rendering(hd, defaults=DEFAULTS)):
+    for template in manifests.pod_templates(hd, rendering=manifests.rendering(hd, defaults=DEFAULTS)).values():
         server.apply(template, dry_run=True)
 
 
@@ -93,6 +93,5 @@ def test_a_misspelt_field_of_a_pod_template_is_refused_by_name(server: Server) -
     misspelt = {"spec": {"nodeselector": {"a": "b"}}}
     hd = stored(server, changed({"metadata.name": "misspelt", "spec.ingress.podTemplate": misspelt}))
     templates = manifests.pod_templates(hd, rendering=rendered(hd))
-    (ingress,) = [each for each in templates if each["metadata"]["name"].endswith("-ingress")]
     with pytest.raises(AssertionError, match=r"nodeselector"):
-        server.apply(ingress, dry_run=True)
+        server.apply(templates["spec.ingress.podTemplate"], dry_run=True)

@@ -80,9 +80,9 @@ def test_every_child_belongs_to_the_resource(hd: HybridDiffusion) -> None:
 def test_every_pod_can_be_checked_by_a_dry_run() -> None:
     hd = resource()
     made = manifests.pod_templates(hd, rendering=rendered(hd))
-    assert [each["metadata"]["name"] for each in made] == [
-        "shapes-head",
-        "shapes-ingress",
-        "shapes-large",
-        "shapes-small",
-    ]
+    assert {path: each["metadata"]["name"] for path, each in made.items()} == {
+        "spec.kubeRay.head.podTemplate": "shapes-head",
+        "spec.ingress.podTemplate": "shapes-ingress",
+        "spec.segments[large].workers.podTemplate": "shapes-large",
+        "spec.segments[small].workers.podTemplate": "shapes-small",
+    }

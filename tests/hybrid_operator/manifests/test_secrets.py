@@ -3,11 +3,15 @@
 import base64
 from pathlib import Path
 
+import pytest
 from tests.hybrid_operator.manifests.samples import Manifest, resource
 
+from hybrid_api.v1alpha1 import HybridDiffusion
 from hybrid_operator import manifests
 from hybrid_serving import keys
 from hybrid_serving.cloud.ingress.mounted import MountedFolder
+
+WISH = "hybriddiffusion.io/rotate-signing-key"
 
 
 def files(secret: Manifest) -> dict[str, bytes]:
@@ -45,3 +49,63 @@ def test_replicas_read_what_the_kubelet_mounts(tmp_path: Path) -> None:
         (tmp_path / name).symlink_to(f"..data/{name}")
     (tmp_path / "..data").symlink_to("..2026")
     assert dict(MountedFolder(tmp_path).files()) == {"probe": b"a-key"}
+
+
+def live(*entries: str, rotated: str = "") -> Manifest:
+    """The Secret as metadata tells of it: each entry written by somebody of their own."""
+    managed = [{"fieldsV1": {"f:data": {".": {}, f"f:{entry}": {}}}} for entry in entries]
+    return {
+        "metadata": {
+            "name": "shapes-signing",
+            "namespace": "pictures",
+            "uid": "u",
+            "resourceVersion": "7",
+            "annotations": {WISH: rotated} if rotated else {},
+            "managedFields": [*managed, {"fieldsV1": {"f:metadata": {}}}],
+        }
+    }
+
+
+def rotated(secret: Manifest, *, wish: str = "now") -> Manifest | None:
+    return manifests.rotated_signing_secret(wishing(wish), secret, seed=bytes(32))
+
+
+def wishing(wish: str) -> HybridDiffusion:
+    return resource({"metadata.annotations": {WISH: wish} if wish else {}})
+
+
+def test_a_new_key_gets_the_next_number_and_the_one_before_stays() -> None:
+    change = rotated(live("key-000009"))
+    assert change is not None
+    assert list(change["data"]) == ["key-000010"]
+    assert change["metadata"] == {
+        "name": "shapes-signing",
+        "namespace": "pictures",
+        "uid": "u",
+        "resourceVersion": "7",
+        "annotations": {WISH: "now"},
+    }
+
+
+def test_keys_older_than_the_one_before_go() -> None:
+    change = rotated(live("key-000002", "key-000001", "key-000003"))
+    assert change is not None
+    assert change["data"].keys() == {"key-000001", "key-000002", "key-000004"}
+    assert change["data"]["key-000001"] is change["data"]["key-000002"] is None
+
+
+def test_entries_of_other_names_are_not_ours_to_delete() -> None:
+    change = rotated(live("key-000001", "mine", "key-x"))
+    assert change is not None
+    assert list(change["data"]) == ["key-000002"]
+
+
+@pytest.mark.parametrize("wish", ["", "before"])
+def test_without_a_new_wish_no_key_is_made(wish: str) -> None:
+    assert rotated(live("key-000001", rotated="before"), wish=wish) is None
+
+
+def test_a_secret_that_is_made_late_is_not_rotated_at_once() -> None:
+    made = manifests.signing_secret(wishing("now"), seed=bytes(32))
+    found = {**made, "metadata": {**made["metadata"], "uid": "u", "resourceVersion": "7"}}
+    assert rotated(found) is None

@@ -6,6 +6,7 @@ from hybrid_operator import manifests
 def test_the_public_surface_is_this() -> None:
     assert sorted(manifests.__all__) == [
         "Defaults",
+        "SEED_BYTES",
         "controller_revision",
         "controller_revision_name",
         "disruption_budget",
@@ -21,6 +22,7 @@ def test_the_public_surface_is_this() -> None:
         "ray_service_name",
         "rendering",
         "revision_of",
+        "rotated_signing_secret",
         "selector",
         "service",
         "service_name",
