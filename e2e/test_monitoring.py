@@ -59,6 +59,9 @@ def _operator_works() -> None:
     operator.IS_LEADER.set(1)
     operator.WAITING.set(0)
     operator.WRITES.labels("RayService", "apply").inc()
+    # Without a namespace, like the workers of one machine, so that the rules find both.
+    operator.POD_SECONDS.labels("", "shapes", "worker", "large", "running").inc(10)
+    operator.BILLED_COST.labels("", "shapes", "worker", "large", "running", "allocation").inc(0.0001)
     for status in ("True", "False", "Unknown"):
         operator.CONDITION.labels("default", "shapes", "Ready", status).set(status == "True")
 

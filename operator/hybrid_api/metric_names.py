@@ -124,6 +124,12 @@ LEDGER_BEHIND = _gauge(
 )
 LEDGER_FAILURES = _counter("ledger_failures", "Writes to the ledger that failed; they are repeated.")
 
+BUDGET = _gauge(
+    "budget",
+    "Money that may be spent within the window; of the whole service where there is no tenant.",
+    "tenant",
+    "window",
+)
 REQUESTS = _counter("requests", "Answers, by the route's path and by status.", "path", "status")
 REQUEST_SECONDS = _histogram(
     "request_seconds", "From a request's arrival to the last byte of its answer.", "path", buckets=_SECONDS
@@ -148,6 +154,7 @@ POLICY_FAILURES = _counter(
     "autoscaling_policy_failures", "Times that the scaling policy failed and held its last answer."
 )
 
+_POD = ("namespace", "name", "role", "segment", "phase")
 LEDGER = (LEDGER_BEHIND, LEDGER_FAILURES)
 EXPORTED: dict[Exporter, tuple[Metric, ...]] = {
     "worker": (
@@ -155,7 +162,7 @@ EXPORTED: dict[Exporter, tuple[Metric, ...]] = {
         *(ENGINE_CALLS, ENGINE_ROWS, STEP_SECONDS, QUEUE_WAIT, COLD_STARTS, PROMPT_CACHE, OUTSTANDING, WAIT, *LEDGER),
     ),
     "ingress": (
-        *(COST, PRICE_INFO, REQUESTS, REQUEST_SECONDS, IMAGES, ALL_CLOUD_COST, COMPARED_COST, EGRESS_BYTES),
+        *(COST, PRICE_INFO, BUDGET, REQUESTS, REQUEST_SECONDS, IMAGES, ALL_CLOUD_COST, COMPARED_COST, EGRESS_BYTES),
         *(EDGE_SECONDS, REPEATS, HANDOFFS, DEADLINE_MISSES, FIRST_PREVIEW, *LEDGER),
     ),
     "autoscaler": (POLICY_FAILURES,),
@@ -170,6 +177,19 @@ EXPORTED: dict[Exporter, tuple[Metric, ...]] = {
         _gauge("operator_is_leader", "1 in the process that reconciles."),
         _counter("operator_writes", "Writes to the API server, by kind and verb.", "kind", "verb"),
         _counter("operator_missed_changes", "Changes that a resync found and the watch had not told.", "kind"),
+        _counter(
+            "pod_seconds",
+            "How long pods were there, by role (head, ingress, engines, worker) and phase: starting until all "
+            "containers run, ending once they were told to go.",
+            *_POD,
+        ),
+        _counter(
+            "billed_cost",
+            "Money that pods cost by what they request, measured by the operator and not by workers. `cost_basis` is "
+            "always `allocation`.",
+            *_POD,
+            "cost_basis",
+        ),
         _gauge(
             "condition",
             "1 for the status that a resource's condition has, else 0.",

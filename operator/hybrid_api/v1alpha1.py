@@ -8,7 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 
-from hybrid_api import rules
+from hybrid_api import budgets, rules
+from hybrid_api.budgets import Budget
 from hybrid_api.model import ApiModel, with_rules
 from hybrid_api.placement import (
     EngineCache,
@@ -65,6 +66,26 @@ class Cost(ApiModel):
     price_list_ref: ConfigMapRef
     """A ConfigMap of decimal strings: `currency`, and any of `cpuCoreHour`, `memoryGiBHour`, `gpuHour.<type>`,
     `egressGiB`, each the price of one unit."""
+    budgets: Annotated[
+        tuple[Budget, ...],
+        Field(
+            max_length=32,
+            json_schema_extra={
+                "x-kubernetes-list-type": "map",
+                "x-kubernetes-list-map-keys": ["tenant", "window"],
+            },
+        ),
+    ] = ()
+    """What may be spent. Spending is watched and alerted on; nobody is refused for it."""
+    ledger_secret_ref: SecretRef | None = None
+    """A Secret whose entry `dsn` is the address of a PostgreSQL that keeps what was used, interval by interval. Absent,
+    there are metrics and no history. On one machine the ledger is a file."""
+
+    @field_validator("budgets")
+    @classmethod
+    def _check(cls, found: tuple[Budget, ...]) -> tuple[Budget, ...]:
+        budgets.check(found)
+        return found
 
 
 class Spec(ApiModel):

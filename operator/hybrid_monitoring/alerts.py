@@ -92,6 +92,24 @@ ALERTS = (
         description="{{ $value | humanizePercentage }} of the workers' money goes into waiting, for two hours.",
     ),
     Alert(
+        name="HybridDiffusionBudgetBurn",
+        expression="hybriddiffusion:budget_used:ratio > 0.9",
+        lasting="5m",
+        severity="warning",
+        summary=f"{_WHO} has nearly spent a budget",
+        description="{{ $value | humanizePercentage }} of the budget for {{ $labels.window }}"
+        "{{ with $labels.tenant }} of tenant {{ . }}{{ end }} is spent. Requests go on being answered.",
+    ),
+    Alert(
+        name="HybridDiffusionUnattributed",
+        expression="abs(hybriddiffusion:unattributed_cost:ratio6h) > 0.02",
+        lasting="1h",
+        severity="warning",
+        summary=f"The books of {_WHO} do not come to its bill",
+        description="{{ $value | humanizePercentage }} of what running worker pods cost lies between the operator's "
+        "bill and what workers booked, over six hours.",
+    ),
+    Alert(
         name="HybridDiffusionScaleFlapping",
         expression="changes(hybriddiffusion:workers:count[1h]) > 12",
         lasting="10m",

@@ -11,6 +11,8 @@ _VAIN = f"hybriddiffusion_engine_vain_seconds_total{{{SELECTED}}}"
 _EDGE = f"hybriddiffusion_edge_seconds_total{{{SELECTED}}}"
 _UNPRICED = f"hybriddiffusion_is_priced{{{SELECTED}}} == 0"
 _WAITING = f'hybriddiffusion_overhead_cost_total{{{SELECTED},kind="idle"}}'
+_BILLED = f"hybriddiffusion_billed_cost_total{{{SELECTED}}}"
+_PODS = f'hybriddiffusion_pod_seconds_total{{{SELECTED},role="worker"}}'
 _COMPARED = f"hybriddiffusion_compared_cost_total{{{SELECTED}}}"
 _ALL_CLOUD = f"hybriddiffusion_all_cloud_cost_total{{{SELECTED}}}"
 
@@ -167,6 +169,48 @@ BOARD = Board(
                             "{{tenant}}",
                         ),
                     ),
+                ),
+            ),
+        ),
+        Row(
+            title="Budgets, and the bill of a cluster",
+            panels=(
+                Panel(
+                    title="Budgets spent",
+                    description="Share of each budget that is spent in its window, which ends at each point. Without a "
+                    "tenant it is the whole service's, idle time included. Nobody is refused for it.",
+                    unit="percent",
+                    shape="lines",
+                    queries=(
+                        Query(f"hybriddiffusion:budget_used:ratio{{{SELECTED}}}", "{{name}} {{tenant}} {{window}}"),
+                    ),
+                    bad_above=0.9,
+                ),
+                Panel(
+                    title="The bill, by what pods are for",
+                    description="What pods cost by what they request, measured by the operator from outside: workers, "
+                    "and what is shared: head, ingress, and builds of engines. Nothing on one machine, where "
+                    "`hybrid cost` has the bill.",
+                    unit="money",
+                    shape="bars",
+                    queries=(Query(_sum(_BILLED, "role"), "{{role}}"),),
+                ),
+                Panel(
+                    title="Pods' time, by phase",
+                    description="How long pods of workers were there: starting until their containers run, and ending "
+                    "once they were told to go. No worker can book these two.",
+                    unit="seconds",
+                    shape="bars",
+                    queries=(Query(_sum(_PODS, "phase"), "{{phase}}"),),
+                ),
+                Panel(
+                    title="Unattributed",
+                    description="Share of what running worker pods cost that no worker booked, over the six hours "
+                    "before each point; below 0 they booked more than was billed.",
+                    unit="percent",
+                    shape="lines",
+                    queries=(Query(f"hybriddiffusion:unattributed_cost:ratio6h{{{SELECTED}}}", "{{name}}"),),
+                    bad_above=0.02,
                 ),
             ),
         ),

@@ -5,6 +5,9 @@ Money by the hour comes from counters, so a gap in scraping flattens a curve and
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import get_args
+
+from hybrid_api.budgets import BudgetWindow
 
 _BY = "namespace, name"
 _SEGMENT = f"{_BY}, segment"
@@ -24,6 +27,27 @@ def _rate(metric: str, *, window: str, by: str = _BY, where: str = "") -> str:
     return f"sum by ({by}) (rate({metric}{where}[{window}]))"
 
 
+def _increase(metric: str, *, window: str, by: str = _BY, where: str = "") -> str:
+    return f"sum by ({by}) (increase({metric}{where}[{window}]))"
+
+
+def _either(one: str, other: str) -> str:
+    """The sum of both, and `other` alone where there is nothing of `one`."""
+    return f"(({one} + {other}) or {other})"
+
+
+def _budget_used(window: str) -> str:
+    """Of tenants what they used, of a whole service what it cost; in shares of what may be spent."""
+    used = _increase("hybriddiffusion_cost_total", window=window, by=f"{_BY}, tenant")
+    whole = _either(
+        _increase("hybriddiffusion_cost_total", window=window),
+        _increase("hybriddiffusion_overhead_cost_total", window=window),
+    )
+    tenants = f'max by ({_BY}, tenant) (hybriddiffusion_budget{{window="{window}",tenant!=""}} > 0)'
+    service = f'max by ({_BY}) (hybriddiffusion_budget{{window="{window}",tenant=""}} > 0)'
+    return f"({used} / {tenants}) or ({whole} / {service})"
+
+
 def _quantile(metric: str, *, by: str) -> str:
     return f"histogram_quantile(0.95, {_rate(f'{metric}_bucket', window='5m', by=f'{by}, le')})"
 
@@ -36,6 +60,11 @@ _STEP_ROWS = _rate("hybriddiffusion_engine_rows_total", window="5m", by=_SEGMENT
 _ALL_ROWS = _rate("hybriddiffusion_engine_rows_total", window="5m", by=_SEGMENT, where='{kind=~"step|padding"}')
 _USED_NOW = _rate("hybriddiffusion_cost_total", window="5m", by=f"{_SEGMENT}, tenant, tier, kind")
 _OVERHEAD_NOW = _rate("hybriddiffusion_overhead_cost_total", window="5m", by=f"{_SEGMENT}, tier, kind")
+_BOOKED = _either(
+    _increase("hybriddiffusion_cost_total", window="6h", where='{kind!="egress"}'),
+    _increase("hybriddiffusion_overhead_cost_total", window="6h"),
+)
+_BILLED = _increase("hybriddiffusion_billed_cost_total", window="6h", where='{role="worker",phase="running"}')
 
 RECORDINGS = (
     Recording(
@@ -80,6 +109,25 @@ RECORDINGS = (
         name="hybriddiffusion:idle_cost:ratio1h",
         expression=(f"{_IDLE} / (({_USED} + {_OVERHEAD} > 0) or ({_OVERHEAD} > 0))"),
         text="Share of the workers' cost in which they waited for work, over the last hour.",
+    ),
+    Recording(
+        name="hybriddiffusion:billed_cost:hourly",
+        expression=f"3600 * {_rate('hybriddiffusion_billed_cost_total', window='5m', by=f'{_BY}, role')}",
+        text="What pods cost an hour by what they request, over the last five minutes; measured by the operator.",
+    ),
+    Recording(
+        name="hybriddiffusion:unattributed_cost:ratio6h",
+        expression=f"1 - {_BOOKED} / ({_BILLED} > 0)",
+        text="Share of what running worker pods cost that no worker booked, over six hours; below 0 they booked more.",
+    ),
+    *(
+        Recording(
+            name="hybriddiffusion:budget_used:ratio",
+            expression=_budget_used(window),
+            labels={"window": window},
+            text="Share of a budget that is spent; without a tenant it is the whole service's.",
+        )
+        for window in get_args(BudgetWindow)
     ),
     Recording(
         name="hybriddiffusion:batch_occupancy:ratio5m",

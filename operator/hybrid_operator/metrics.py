@@ -36,6 +36,8 @@ IS_LEADER = _gauge("operator_is_leader")
 WRITES = _counter("operator_writes")
 MISSED = _counter("operator_missed_changes")
 CONDITION = _gauge("condition")
+POD_SECONDS = _counter("pod_seconds")
+BILLED_COST = _counter("billed_cost")
 _STATUSES = ("True", "False", "Unknown")
 
 

@@ -14,6 +14,7 @@ from hybrid_api import documents
 from hybrid_api.v1alpha1 import HybridDiffusion
 from hybrid_operator import kinds, manifests, metrics, observation, report, rollout, status
 from hybrid_operator.announcer import Announcer
+from hybrid_operator.bill import Bill
 from hybrid_operator.blueprint import Blueprint
 from hybrid_operator.children import Children
 from hybrid_operator.cluster import Cluster
@@ -74,6 +75,7 @@ class Reconciler:
     store: Store
     proving: Proving
     announcer: Announcer
+    bill: Bill
     defaults: manifests.Defaults
     clock: Callable[[], datetime]
 
@@ -83,6 +85,7 @@ class Reconciler:
         if live is None or live["metadata"].get("deletionTimestamp"):
             # The garbage collector takes the children; making any now would race with it.
             self.proving.forget(key)
+            self.bill.forget(key)
             metrics.forget(namespace=key.namespace, name=key.name)
             return None
         try:
@@ -94,6 +97,8 @@ class Reconciler:
 
     async def _case(self, key: Key, live: Manifest, hd: HybridDiffusion) -> _Case:
         references = await resolve(hd, self.cluster)
+        if not references.price_failure:
+            self.bill.reprice(key, references.prices)
         blueprint = Blueprint(
             hd=hd,
             revision=manifests.revision_of(hd),

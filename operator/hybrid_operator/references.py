@@ -45,3 +45,5 @@ def _secrets(hd: HybridDiffusion) -> Iterator[tuple[str, str]]:
         yield "spec.ingress.apiKeysSecretRef", hd.spec.ingress.api_keys_secret_ref.name
     if hd.spec.handoff.signing_key_secret_ref:
         yield "spec.handoff.signingKeySecretRef", hd.spec.handoff.signing_key_secret_ref.name
+    if hd.spec.cost and hd.spec.cost.ledger_secret_ref:
+        yield "spec.cost.ledgerSecretRef", hd.spec.cost.ledger_secret_ref.name

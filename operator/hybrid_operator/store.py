@@ -82,6 +82,10 @@ class Store:
         """All objects that carry the resource's name."""
         return tuple(json.loads(self._held[ref].text) for ref in self._children.get(key, ()))
 
+    def pods(self) -> Iterator[Manifest]:
+        """Every pod of every resource."""
+        return (json.loads(held.text) for ref, held in list(self._held.items()) if ref.kind == POD)
+
     def keys(self) -> Iterator[Key]:
         """Every resource."""
         return (held.owner for ref, held in self._held.items() if ref.kind == HYBRID_DIFFUSION)

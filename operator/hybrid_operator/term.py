@@ -7,12 +7,14 @@ begins anew.
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from hybrid_operator import manifests, metrics, resync
 from hybrid_operator.announcer import Announcer
+from hybrid_operator.bill import Bill
 from hybrid_operator.cluster import Cluster
 from hybrid_operator.cluster_errors import ClusterError
 from hybrid_operator.connection import Connection
@@ -36,6 +38,7 @@ _CLOSE_SECONDS = 4.0
 _TRY_AGAIN_SECONDS = 2.0
 _LISTING_SECONDS = 0.2
 _KINDS_SECONDS = 15.0
+_BILL_SECONDS = 5.0
 _ROUNDS_TO_ALL = 5
 """Every so many comparisons each resource is looked at, whether or not anything was heard of it."""
 
@@ -65,8 +68,8 @@ class Term:
         logger.info("Watching %s.", ", ".join(sorted(kind.plural for kind in kinds)))
         store = Store()
         queue = Queue(_later(lambda: reconciler), at_once=_AT_ONCE, random_source=random.Random())
-        prober = Prober(queue.add)
-        reconciler = self._reconciler(store, prober)
+        prober, bill = Prober(queue.add), Bill(began_at=_now())
+        reconciler = self._reconciler(store, prober, bill)
         feed = Feed(store, queue)
         namespaces = self.settings.watch_namespaces
         watch = Watch(self.connection, kinds=watched(kinds), namespaces=namespaces, listener=feed)
@@ -78,16 +81,18 @@ class Term:
                 group.create_task(self._compare(comparer, store, feed), name="resync")
                 group.create_task(_every(_KINDS_SECONDS, comparer.check_kinds), name="kinds")
                 group.create_task(_every(1.0, lambda: _show(queue)), name="metrics")
+                group.create_task(_every(_BILL_SECONDS, lambda: _look(bill, store)), name="bill")
         finally:
             await queue.close(within_seconds=_CLOSE_SECONDS)
             await prober.close()
 
-    def _reconciler(self, store: Store, prober: Prober) -> Reconciler:
+    def _reconciler(self, store: Store, prober: Prober, bill: Bill) -> Reconciler:
         return Reconciler(
             cluster=self.cluster,
             store=store,
             proving=Proving(self.cluster, self.caller, prober),
             announcer=Announcer(cluster=self.cluster, store=store, identity=self.settings.identity, clock=_now),
+            bill=bill,
             defaults=manifests.Defaults(image=self.settings.serving_image, pull_secrets=self.settings.pull_secrets),
             clock=_now,
         )
@@ -128,6 +133,10 @@ def _now() -> datetime:
 
 async def _show(queue: Queue) -> None:
     metrics.WAITING.set(queue.waiting())
+
+
+async def _look(bill: Bill, store: Store) -> None:
+    bill.look(store.pods(), now=_now(), ticks=time.monotonic())
 
 
 async def _every(seconds: float, do: Callable[[], Awaitable[None]]) -> None:

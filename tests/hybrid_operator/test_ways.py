@@ -15,6 +15,7 @@ from tests.hybrid_operator.variants import sample, variants
 
 from hybrid_operator import kinds, manifests
 from hybrid_operator.announcer import Announcer
+from hybrid_operator.bill import Bill
 from hybrid_operator.cluster import Cluster
 from hybrid_operator.observed import Answer, Verdict
 from hybrid_operator.prober import Prober
@@ -87,6 +88,7 @@ class Resource:
             store=store,
             proving=Proving(cluster, Silent(), Content(lambda _: None)),
             announcer=Announcer(cluster=cluster, store=store, identity="test", clock=lambda: self.now),
+            bill=Bill(began_at=datetime.now(UTC)),
             defaults=manifests.Defaults(image="example/serving:1"),
             clock=lambda: self.now,
         ).reconcile(KEY)

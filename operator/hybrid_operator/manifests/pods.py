@@ -55,6 +55,7 @@ def ingress(hd: HybridDiffusion, *, revision: str, defaults: Defaults) -> Manife
     base = _base(hd, revision=revision, role=INGRESS, defaults=defaults)
     _serves(base)
     _mounts(base, *secrets.volumes(hd))
+    _mounts(base, *secrets.ledger_volumes(hd))
     base["spec"]["topologySpreadConstraints"] = [_apart(base["metadata"]["labels"])]
     return _completed(hd, base, hd.spec.ingress.pod_template, needs=containers.INGRESS_NEEDS)
 
@@ -64,6 +65,7 @@ def worker(hd: HybridDiffusion, segment: Segment, *, revision: str, defaults: De
     base = _base(hd, revision=revision, role=segment.name, segment=segment.name, defaults=defaults)
     _serves(base)
     _mounts(base, [engines.cache_volume(hd)], [engines.cache_mount()])
+    _mounts(base, *secrets.ledger_volumes(hd))
     needs = containers.worker_needs(segment.engine.threads)
     completed = _completed(hd, base, segment.workers.pod_template, needs=needs)
     _tells_what_it_occupies(completed)

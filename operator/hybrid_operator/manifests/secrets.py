@@ -1,4 +1,4 @@
-"""Secrets: those made once for a resource, and all of them as mounted files of ingress pods.
+"""Secrets: those made once for a resource, and all of them as mounted files: keys of ingress pods, the ledger's of all.
 
 Values reach replicas this way and no other: never through the Serve document or the environment.
 """
@@ -18,7 +18,7 @@ PROBE_ENTRY = "probe"
 SEED_BYTES = 32
 """Of a signing key."""
 _READABLE_BY_THE_GROUP = 0o440
-_API_KEYS, _SIGNING = "api-keys", "signing"
+_API_KEYS, _SIGNING, _LEDGER = "api-keys", "signing", "ledger"
 _ROTATE_ANNOTATION = "hybriddiffusion.io/rotate-signing-key"
 """On the resource: set to another value than before, it asks for a new signing key. On the Secret: the value it had
 when the newest key was made."""
@@ -64,9 +64,21 @@ def volumes(hd: HybridDiffusion) -> tuple[list[Manifest], list[Manifest]]:
     found = {_SIGNING: {"secret": {"secretName": name, "defaultMode": _READABLE_BY_THE_GROUP}}}
     if hd.spec.ingress.api_keys_secret_ref:
         found[_API_KEYS] = {"projected": _all_api_keys(hd, hd.spec.ingress.api_keys_secret_ref.name)}
+    return _mounted(found)
+
+
+def ledger_volumes(hd: HybridDiffusion) -> tuple[list[Manifest], list[Manifest]]:
+    """Volumes and mounts of every pod that books what it does: the address of the ledger, where there is one."""
+    ref = hd.spec.cost.ledger_secret_ref if hd.spec.cost else None
+    return _mounted(
+        {_LEDGER: {"secret": {"secretName": ref.name, "defaultMode": _READABLE_BY_THE_GROUP}}} if ref else {}
+    )
+
+
+def _mounted(sources: dict[str, Manifest]) -> tuple[list[Manifest], list[Manifest]]:
     return (
-        [{"name": name, **source} for name, source in found.items()],
-        [{"name": name, "mountPath": f"{MOUNT_PATH}/{name}", "readOnly": True} for name in found],
+        [{"name": name, **source} for name, source in sources.items()],
+        [{"name": name, "mountPath": f"{MOUNT_PATH}/{name}", "readOnly": True} for name in sources],
     )
 
 

@@ -13,6 +13,7 @@ from tests.component.operator.world import World
 
 from hybrid_operator import kinds, manifests
 from hybrid_operator.announcer import Announcer
+from hybrid_operator.bill import Bill
 from hybrid_operator.cluster import Cluster
 from hybrid_operator.cluster_errors import ClusterError, Unreachable
 from hybrid_operator.connection import Connection
@@ -117,6 +118,7 @@ class Stepper:
             store=store,
             proving=Proving(self._cluster, self._ingress, self._prober),
             announcer=Announcer(cluster=self._cluster, store=store, identity="test", clock=self._now),
+            bill=Bill(began_at=datetime.now(UTC)),
             defaults=manifests.Defaults(image="example/serving:1"),
             clock=self._now,
         )

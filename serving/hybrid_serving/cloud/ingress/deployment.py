@@ -57,7 +57,8 @@ class Ingress:
         """Take over the tunable half; requests under way keep the terms they were admitted under."""
         tunable = serve_config.read_tunable(user_config)
         self._service.terms = terms.read(tunable, sizes=self._service.facts.sizes)
-        self._history.reprice(tunable.prices)
+        budgets = tunable.spec.cost.budgets if tunable.spec.cost else ()
+        self._history.reprice(tunable.prices, budgets=budgets)
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """What the scaling policy is told: work that no denoiser knows of yet."""
