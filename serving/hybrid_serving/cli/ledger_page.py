@@ -14,6 +14,8 @@ from hybrid_serving.ledger.store import Store, Stretch, Sum
 
 SOURCE = "the ledger"
 _SECOND = 1_000_000_000
+_CELL_SECONDS = 6.0
+"""At least: finer than the intervals of a ledger, a course would only show where they begin."""
 _LEAST_SHARE = 0.5
 """A window of which the ledger has less begins where the ledger does."""
 
@@ -60,27 +62,32 @@ def _course(store: Store, window: Window) -> tuple[Window, list[Stretch]]:
     """The window as far as the ledger has anything of it, in so many cells as are drawn."""
     found = _stretches(store, window)
     first = course.first_cell(found)
-    if found and first > _LEAST_SHARE * POINTS:
-        window = replace(window, start=window.start + first * window.seconds / POINTS)
+    if found and first > _LEAST_SHARE * _cells(window):
+        window = replace(window, start=window.start + first * window.seconds / _cells(window))
         found = _stretches(store, window)
     return window, found
 
 
 def _stretches(store: Store, window: Window) -> list[Stretch]:
     after, until = round(window.start * _SECOND), round(window.end * _SECOND)
-    found = store.course(after=after, until=until, cell=max(1, (until - after) // POINTS))
+    found = store.course(after=after, until=until, cell=max(1, (until - after) // _cells(window)))
     return [each for each in found if re.fullmatch(window.resource, each.found.service)]
+
+
+def _cells(window: Window) -> int:
+    return max(1, min(POINTS, int(window.seconds / _CELL_SECONDS)))
 
 
 def _points(stretches: Sequence[Stretch], window: Window) -> Mapping[str, tuple[tuple[float, float], ...]]:
     """Money an hour, in the middle of each cell."""
-    seconds = window.seconds / POINTS
+    cells = _cells(window)
+    seconds = window.seconds / cells
     hourly = Fraction(3600) / Fraction(seconds)
     return {
         name: tuple(
             (window.start + (cell + 0.5) * seconds, float(amount * hourly)) for cell, amount in enumerate(amounts)
         )
-        for name, amounts in course.course(stretches, cells=POINTS).items()
+        for name, amounts in course.course(stretches, cells=cells).items()
     }
 
 
