@@ -44,11 +44,12 @@ def _said(model: type[BaseModel], manifest: dict[str, Any], *, tags: Collection[
         value, inner = manifest.get(key), model_in(field.annotation)
         if value is not None and inner is None and (tag_of(field) in tags or is_key(field)):
             found[key] = value
-        elif value is not None and inner is not None and is_list(field.annotation):
-            # Items of which nothing is asked for do not count: how many there are must change nothing either.
-            found[key] = items if any(items := [_said(inner, item, tags=tags) for item in value]) else {}
-        elif value is not None and inner is not None:
-            found[key] = _said(inner, value, tags=tags)
+        elif value is not None and inner is not None and any(tag_of(leaf) in tags for _, leaf in leaves(inner)):
+            found[key] = (
+                [_said(inner, item, tags=tags) for item in value]
+                if is_list(field.annotation)
+                else _said(inner, value, tags=tags)
+            )
     return {key: value for key, value in found.items() if value != {}}
 
 

@@ -15,6 +15,13 @@ class SecretRef(ApiModel):
     """Name of the Secret. Its entries are mounted as files and read again when they change."""
 
 
+class PodSecretRef(ApiModel):
+    """A Secret in the resource's own namespace that only pods need to know of."""
+
+    name: Annotated[str, Tag.PODS, Field(min_length=1, max_length=253)]
+    """Name of the Secret. Its entries are mounted as files."""
+
+
 class ConfigMapRef(ApiModel):
     """A ConfigMap in the resource's own namespace."""
 

@@ -21,7 +21,7 @@ from hybrid_api.placement import (
     Store,
 )
 from hybrid_api.pod_template import PodTemplate
-from hybrid_api.references import ConfigMapRef, SecretRef
+from hybrid_api.references import ConfigMapRef, PodSecretRef, SecretRef
 from hybrid_api.requests import Requests
 from hybrid_api.scalars import PositiveDuration, parse_duration
 from hybrid_api.segments import Segment
@@ -77,7 +77,7 @@ class Cost(ApiModel):
         ),
     ] = ()
     """What may be spent. Spending is watched and alerted on; nobody is refused for it."""
-    ledger_secret_ref: SecretRef | None = None
+    ledger_secret_ref: PodSecretRef | None = None
     """A Secret whose entry `dsn` is the address of a PostgreSQL that keeps what was used, interval by interval. Absent,
     there are metrics and no history. On one machine the ledger is a file."""
 

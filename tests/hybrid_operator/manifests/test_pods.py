@@ -31,6 +31,17 @@ def test_only_ingress_pods_hold_keys(hd: HybridDiffusion) -> None:
         assert any("secret" in each or "projected" in each for each in volumes) == (group == "ingress")
 
 
+def test_every_pod_that_books_what_it_does_knows_the_ledger_and_no_other() -> None:
+    found = templates(resource({"spec.cost.ledgerSecretRef": {"name": "books"}}))
+    mounted = {
+        group
+        for group, each in found.items()
+        if "/etc/hybrid-diffusion/ledger" in {mount["mountPath"] for mount in ray(each)["volumeMounts"]}
+    }
+    assert mounted == {"ingress", "large", "small"}
+    assert by_name(found["large"]["spec"]["volumes"])["ledger"]["secret"]["secretName"] == "books"
+
+
 def test_no_environment_refers_to_a_secret(hd: HybridDiffusion) -> None:
     for template in templates(hd).values():
         for container in (*template["spec"]["containers"], *template["spec"].get("initContainers", [])):

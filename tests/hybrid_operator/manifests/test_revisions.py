@@ -86,3 +86,11 @@ def test_every_pod_can_be_checked_by_a_dry_run() -> None:
         "spec.segments[large].workers.podTemplate": "shapes-large",
         "spec.segments[small].workers.podTemplate": "shapes-small",
     }
+
+
+def test_budgets_make_no_revision_and_a_ledger_does() -> None:
+    plain = manifests.revision_of(resource())
+    budgets = [{"window": "1d", "amount": "1"}, {"tenant": "ada", "window": "7d", "amount": "2"}]
+    for number in range(3):
+        assert manifests.revision_of(resource({"spec.cost.budgets": budgets[:number]})) == plain
+    assert manifests.revision_of(resource({"spec.cost.ledgerSecretRef": {"name": "books"}})) != plain
