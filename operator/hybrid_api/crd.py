@@ -40,6 +40,12 @@ _COLUMNS = (
         "jsonPath": ".spec.segments[0].steps.value",
         "description": "The pinned steps of the first segment; empty where it has a range.",
     },
+    {
+        "name": "Saving",
+        "type": "string",
+        "jsonPath": ".status.estimate.saving",
+        "description": "How much cheaper the split makes pictures, estimated from one of them and the prices of now.",
+    },
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
 )
 _SCALE = {

@@ -1,6 +1,6 @@
 """The status of a HybridDiffusion: what the operator says of it. Never read from a user's manifest.
 
-It holds nothing that moves by itself (rates, money): a steady resource's status is never written.
+It holds nothing that moves by itself (rates, money that is spent): a steady resource's status is never written.
 """
 
 from typing import Annotated, Literal
@@ -55,6 +55,43 @@ class Rejected(ApiModel):
     """Value of the retry annotation that it was rejected under; another value tries it again."""
 
 
+class SegmentPace(ApiModel):
+    """How fast one segment is."""
+
+    name: Annotated[str, Field(max_length=20)]
+    """Name of the segment."""
+    step_microseconds: int
+    """One row of one step; a guided step has two rows."""
+
+
+class Paces(ApiModel):
+    """How long the picture took that proved the serving revision, drawn alone."""
+
+    encode_microseconds: int
+    """Encoding its text."""
+    decode_microseconds: int
+    """Decoding it."""
+    segments: Annotated[tuple[SegmentPace, ...], Field(max_length=4)]
+    """Its steps, segment by segment."""
+
+
+class Estimate(ApiModel):
+    """What pictures will cost in the cloud: requests with all defaults, drawn alone, the first segment running the most
+    steps it may and devices finishing where they can. Engine time only: neither idle workers nor bytes sent. It is made
+    from one picture and the prices of now, and no bill."""
+
+    currency: Annotated[str, Field(max_length=3)]
+    """Currency by its ISO 4217 code."""
+    thousand_images: Annotated[str, Field(max_length=32)]
+    """What a thousand pictures use."""
+    thousand_images_all_cloud: Annotated[str, Field(max_length=32)]
+    """The same with every step on the first segment."""
+    saving: Annotated[str | None, Field(max_length=16)] = None
+    """How much less the first is than the second."""
+    paces: Paces
+    """What it was made from."""
+
+
 class Revisions(ApiModel):
     """Which revision of the pods does what."""
 
@@ -94,3 +131,5 @@ class Status(ApiModel):
     """The engines of each segment."""
     revisions: Revisions | None = None
     """Which revision of the pods does what."""
+    estimate: Estimate | None = None
+    """What pictures will cost; absent until one was drawn, or where there is no price."""

@@ -7,10 +7,10 @@ defaults, change nothing of it.
 from dataclasses import dataclass
 from typing import Any
 
-from hybrid_api import serve_config
+from hybrid_api import cost, serve_config
 from hybrid_api.prices import PriceList
 from hybrid_api.v1alpha1 import HybridDiffusion
-from hybrid_operator import kinds, manifests, ray
+from hybrid_operator import kinds, manifests, occupancy, ray
 from hybrid_operator import serve_documents as documents
 from hybrid_operator.children import LABEL_REVISION, Children, label
 from hybrid_operator.rollout import Goal
@@ -92,6 +92,14 @@ class Blueprint:
             manifests.pod_monitor(self.hd),
         )
         return [each for each in made if each is not None]
+
+    def occupied(self, revision: str) -> dict[str, cost.Resources]:
+        """What a worker of each segment occupies in a revision."""
+        groups = self._rendering(revision)["rayService"]["rayClusterConfig"]["workerGroupSpecs"]
+        segments = {segment.name for segment in self.hd.spec.segments}
+        return {
+            each["groupName"]: occupancy.of_pod(each["template"]) for each in groups if each["groupName"] in segments
+        }
 
     def is_current(self) -> bool:
         """Whether KubeRay has seen the newest Serve document of the desired revision."""

@@ -3,6 +3,7 @@
 Values only. They are read from manifests in `observation`, and decided upon in `rollout` and `status`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -33,11 +34,23 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Paces:
+    """How long one picture took, drawn alone, in nanoseconds of engine time."""
+
+    encode: int
+    decode: int
+    steps: Mapping[str, int]
+    """One row of one step, by segment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a probe said, and in which words."""
 
     verdict: Verdict = Verdict.NONE
     message: str = ""
+    paces: Paces | None = None
+    """Of the picture that proved it, where its cost was told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from hybrid_api import cost
 from hybrid_api.prices import PriceList, PriceListError
 from hybrid_api.v1alpha1 import HybridDiffusion
 from hybrid_operator.observed import Failure
@@ -23,3 +24,15 @@ def resolve(hd: HybridDiffusion, config_map: Mapping[str, Any] | None) -> tuple[
         said = f"found {prices.currency}, expected {hd.spec.cost.currency}, the resource's `spec.cost.currency`"
         return None, Failure("CurrencyDiffers", f"ConfigMap `{name}`: `currency`: {said}.")
     return prices, None
+
+
+def unpriced(prices: PriceList | None, occupied: Mapping[str, cost.Resources]) -> Failure | None:
+    """The first segment whose workers occupy what the list has no price for; they serve, and cost nothing on paper."""
+    if prices is None:
+        return None
+    for name, resources in occupied.items():
+        try:
+            cost.hourly(resources, prices=prices)
+        except cost.CostError as error:
+            return Failure("PriceMissing", f"Workers of segment `{name}` are not priced. {error}")
+    return None

@@ -16,7 +16,7 @@ import aiohttp
 
 from hybrid_operator.cluster import Cluster
 from hybrid_operator.cluster_errors import ClusterError
-from hybrid_operator.observed import Answer, Verdict
+from hybrid_operator.observed import Answer, Paces, Verdict
 
 SERVE_PORT = 8000
 HAPROXY_METRICS_PORT = 9101
@@ -129,7 +129,23 @@ async def is_drawing(
         return Answer(verdict=Verdict.FAILED, message=_refusal(status, content))
     if not is_picture(content):
         return Answer(verdict=Verdict.FAILED, message="The answer holds no PNG picture.")
-    return Answer(verdict=Verdict.PASSED)
+    return Answer(verdict=Verdict.PASSED, paces=paces_in(content))
+
+
+def paces_in(content: bytes) -> Paces | None:
+    """How long the picture of an answer took, by what it says of its cost; `None` where it says too little."""
+    try:
+        told = json.loads(content)["hybrid"]["cost"]
+        inputs, rows = told["all_cloud_inputs"], told["rows"]
+        encode, decode = int(inputs["encode_nanoseconds"]), int(inputs["decode_nanoseconds"])
+        steps = {}
+        for name, nanoseconds in told["nanoseconds"].items():
+            others = (encode if rows[name].get("encode") else 0) + (decode if rows[name].get("decode") else 0)
+            if rows[name].get("step"):
+                steps[str(name)] = max(0, int(nanoseconds) - others) // int(rows[name]["step"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return Paces(encode=encode, decode=decode, steps=steps) if steps else None
 
 
 async def in_flight(caller: Caller, address: Address) -> int | None:

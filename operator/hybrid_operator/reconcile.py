@@ -12,7 +12,7 @@ from typing import Any
 
 from hybrid_api import documents
 from hybrid_api.v1alpha1 import HybridDiffusion
-from hybrid_operator import kinds, manifests, metrics, observation, report, rollout, status
+from hybrid_operator import estimates, kinds, manifests, metrics, observation, prices, report, rollout, status
 from hybrid_operator.announcer import Announcer
 from hybrid_operator.bill import Bill
 from hybrid_operator.blueprint import Blueprint
@@ -117,7 +117,7 @@ class Reconciler:
         facts = self._facts(case, plan=plan, observed=observed, outcome=outcome)
         if plan.serving == blueprint.revision:
             self.proving.prove_again(key, plan.serving, blueprint)
-        rest = report.summary(blueprint.hd, children=blueprint.children, plan=plan)
+        rest = report.summary(blueprint.hd, children=blueprint.children, plan=plan) | _estimate(case, facts)
         await self.announcer.say(case.live, rest, status.conditions(facts))
         is_troubled = facts.obstacle is not None or facts.proof.verdict is Verdict.FAILED
         return _LOOK_AT_OBSTACLE if is_troubled and plan.look_again is None else plan.look_again
@@ -160,21 +160,33 @@ class Reconciler:
 
     def _facts(self, case: _Case, *, plan: Plan, observed: Observed, outcome: _Outcome) -> status.Facts:
         key, blueprint, before = case.key, case.blueprint, case.before
-        hd = blueprint.hd
+        hd, wanted = blueprint.hd, blueprint.revision
         return status.Facts(
             plan=plan,
-            wanted=observed.revision(blueprint.revision),
+            wanted=observed.revision(wanted),
             health=self.proving.health(key, plan, before=before),
             proof=self.proving.proof(key, plan.serving, blueprint, before=before),
             builds_engines=case.goal.builds_engines,
             is_priced=hd.spec.cost is not None,
-            prices=case.references.price_failure,
+            prices=case.references.price_failure or prices.unpriced(case.references.prices, blueprint.occupied(wanted)),
             obstacle=outcome.obstacle,
             lacking=outcome.lacking,
             is_current=blueprint.is_current(),
             is_scaled_to_nothing=hd.spec.is_stopped and not hd.spec.suspend,
             is_at_zero=blueprint.is_at_zero(plan.serving),
         )
+
+
+def _estimate(case: _Case, facts: status.Facts) -> Manifest:
+    """The status's estimate by the picture that proved the serving revision, where there was one."""
+    blueprint = case.blueprint
+    found = estimates.estimate(
+        blueprint.hd,
+        paces=facts.proof.paces or estimates.remembered(case.before),
+        prices=case.references.prices,
+        occupied=blueprint.occupied(facts.plan.serving or blueprint.revision),
+    )
+    return {"estimate": found} if found else {}
 
 
 def _with_proof(revision: Revision, answer: Answer) -> Revision:

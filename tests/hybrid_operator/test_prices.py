@@ -1,5 +1,6 @@
 """From a ConfigMap to prices, or to a reason and a sentence that names it."""
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from hybrid_api import documents
+from hybrid_api.cost import Resources
 from hybrid_api.v1alpha1 import HybridDiffusion
 from hybrid_operator import prices
 
@@ -49,3 +51,18 @@ def test_a_bad_list_gives_no_prices_and_a_reason_that_names_it(config_map: dict[
     assert failure.reason == reason
     assert "`prices`" in failure.message
     assert failure.message.endswith(".")
+
+
+def test_a_gpu_without_a_price_is_named_with_its_segment() -> None:
+    occupied = {
+        "small": Resources(cpu_cores=Decimal(1)),
+        "large": Resources(cpu_cores=Decimal(1), gpus=1, gpu_type="h9000"),
+    }
+    listed, _ = prices.resolve(a_resource(), {"data": {**GOOD, "gpuHour.nvidia-l4": "0.7"}})
+    failure = prices.unpriced(listed, occupied)
+    assert failure is not None
+    assert failure.reason == "PriceMissing"
+    assert "`large`" in failure.message
+    assert "`gpuHour.h9000`" in failure.message
+    assert prices.unpriced(listed, {"small": occupied["small"]}) is None
+    assert prices.unpriced(None, occupied) is None

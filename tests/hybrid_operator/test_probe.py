@@ -11,7 +11,7 @@ import pytest
 
 from hybrid_operator import probe
 from hybrid_operator.cluster_errors import Unreachable
-from hybrid_operator.observed import Answer, Verdict
+from hybrid_operator.observed import Answer, Paces, Verdict
 from hybrid_operator.probe import Address
 
 POD = {"metadata": {"name": "ingress-0", "namespace": "default"}, "status": {"podIP": "10.0.0.1"}}
@@ -123,3 +123,34 @@ def test_addresses_of_pods_and_services() -> None:
     assert probe.of_service("shapes", namespace="default").host == "shapes.default.svc"
     sixth = {**POD, "status": {"podIP": "fd00::1"}}
     assert probe.of_pod(sixth).host == "[fd00::1]"
+
+
+def an_answer(**cost: Any) -> bytes:
+    told = {
+        "nanoseconds": {"large": 34_000_000, "small": 26_000_000},
+        "rows": {"large": {"encode": 2, "step": 4}, "small": {"step": 4, "decode": 1}},
+        "all_cloud_inputs": {"encode_nanoseconds": 2_000_000, "decode_nanoseconds": 10_000_000},
+    }
+    return json.dumps({"hybrid": {"cost": told | cost}}).encode()
+
+
+def test_the_picture_that_proves_a_revision_tells_how_fast_it_is() -> None:
+    paces = Paces(encode=2_000_000, decode=10_000_000, steps={"large": 8_000_000, "small": 4_000_000})
+    assert probe.paces_in(an_answer()) == paces
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        an_answer(all_cloud_inputs=None),
+        an_answer(rows={}),
+        an_answer(nanoseconds=None),
+        an_answer(nanoseconds={"large": "fast"}),
+        an_answer(rows={"large": {}, "small": {}}),
+    ],
+)
+def test_an_answer_that_says_too_little_tells_no_pace(content: bytes) -> None:
+    assert probe.paces_in(content) is None
