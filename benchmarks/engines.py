@@ -29,6 +29,7 @@ from hybrid_engines.spec import EngineSpec
 
 BATCHES = (1, 2, 4, 8)
 ROUNDS = 7
+LEAST_ROUNDS = 5
 LEAST_SECONDS = 0.05
 """A time is that of as many calls as take this long."""
 FOLDER = Path(__file__).resolve().parents[1] / "docs"
@@ -179,6 +180,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--report", action="store_true", help="only draw what was measured before")
     options = parser.parse_args()
+    if options.rounds < LEAST_ROUNDS:
+        parser.error(f"--rounds is {options.rounds}; a median with its spread needs {LEAST_ROUNDS} or more.")
     path = FOLDER / "benchmarks.json"
     found = json.loads(path.read_text()) if path.is_file() else {}
     known = {} if options.report else cases()

@@ -58,6 +58,9 @@ class Resource:
     def status(self) -> dict[str, Any]:
         return dict(self.cluster.get(KIND, self.name, f"--namespace={self.namespace}").get("status", {}))
 
+    def spec(self) -> dict[str, Any]:
+        return dict(self.cluster.get(KIND, self.name, f"--namespace={self.namespace}")["spec"])
+
     def condition(self, type_: str) -> dict[str, Any]:
         """One condition; empty while it is not there."""
         found = (each for each in self.status().get("conditions", []) if each["type"] == type_)

@@ -39,7 +39,7 @@ class Announcer:
         after = {**rest, "observedGeneration": generation, "conditions": merged}
         if after == before:
             return
-        for each in conditions.changed(known, merged):
+        for each in events.worth_telling(conditions.changed(known, merged)):
             if not known and each["type"] != "Stalled":
                 continue  # what is first said of a new resource is no change
             await self._tell(events.of_change(each, about=live, identity=self.identity, now=now))

@@ -4,7 +4,7 @@ Pure; who posts them treats "already exists" as done.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +41,14 @@ def of_change(
         "reportingInstance": identity[:128],
         "eventTime": now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
     }
+
+
+def worth_telling(changes: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """One condition of each reason: where several turn for one cause, the first of them tells it."""
+    first: dict[str, Mapping[str, Any]] = {}
+    for condition in changes:
+        first.setdefault(condition["reason"], condition)
+    return list(first.values())
 
 
 def _is_bad(condition: Mapping[str, Any]) -> bool:

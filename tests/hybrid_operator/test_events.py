@@ -50,3 +50,11 @@ def test_it_is_about_the_resource_in_the_form_of_the_api() -> None:
     assert event["reason"] == "Serving"
     assert event["action"] == "Ready"
     assert event["eventTime"] == "2026-11-01T12:00:00.000000Z"
+
+
+def test_conditions_that_turn_for_one_cause_are_told_once_by_the_first() -> None:
+    ready = {"type": "Ready", "status": "False", "reason": "RolledBack", "message": "No such image."}
+    reconciling = {"type": "Reconciling", "status": "False", "reason": "RolledBack", "message": "Nothing is under way."}
+    prices = {"type": "PricesResolved", "status": "False", "reason": "PriceListMissing", "message": "Not found."}
+    assert events.worth_telling([ready, reconciling, prices]) == [ready, prices]
+    assert events.worth_telling([]) == []

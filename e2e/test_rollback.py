@@ -1,0 +1,86 @@
+"""A change that cannot work is taken back by itself, and says why; the old revision serves all the while."""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from e2e import resource
+from e2e.cluster.cluster import Cluster, Manifest
+from e2e.resource import Resource
+from e2e.served import eventually
+
+pytestmark = pytest.mark.timeout(900)
+
+_READY_SECONDS = 240.0
+_DEADLINE_SECONDS = 90.0
+_SHORT_SEED: Manifest = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "short-seed", "namespace": "default"},
+    "stringData": {"key-1": "c2hvcnQ="},
+}
+
+Spec = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def shapes(operator: Cluster) -> Iterator[Resource]:
+    operator.apply([_SHORT_SEED])
+    shapes = Resource(operator)
+    shapes.apply(resource.sample(operator))
+    shapes.wait("Ready", seconds=_READY_SECONDS)
+    shapes.patch({"rollout": {"progressDeadline": f"{_DEADLINE_SECONDS:.0f}s"}})
+    yield shapes
+    shapes.delete()
+
+
+def _image_that_is_nowhere(spec: Spec) -> None:
+    spec["kubeRay"]["image"] = "localhost/hybrid-diffusion/nothing:here"
+
+
+def _model_that_is_nowhere(spec: Spec) -> None:
+    spec["segments"][0]["model"]["uri"] = "file:///models/nowhere"
+
+
+def _key_that_crashes_the_ingress(spec: Spec) -> None:
+    spec["handoff"]["signingKeySecretRef"]["name"] = "short-seed"
+
+
+_BROKEN: dict[str, tuple[Callable[[Spec], None], str]] = {
+    "an image": (_image_that_is_nowhere, "nothing:here"),
+    "an engine": (_model_that_is_nowhere, "/models/nowhere"),
+    "an application": (_key_that_crashes_the_ingress, "Ed25519"),
+}
+
+
+@pytest.mark.parametrize("what", _BROKEN)
+def test_what_is_broken_is_rolled_back_and_undone_without_a_roll(what: str, shapes: Resource) -> None:
+    change, cause = _BROKEN[what]
+    serving, pods, spec = shapes.revision(), shapes.pod_names(), shapes.spec()
+    try:
+        broken = copy.deepcopy(spec)
+        change(broken)
+        shapes.patch(broken)
+        _draw_until_taken_back(shapes)
+        ready, stalled = shapes.condition("Ready"), shapes.condition("Stalled")
+        print(f"\n{what}: {stalled['message']}")
+        assert (ready["status"], ready["reason"]) == ("False", "RolledBack"), ready
+        assert cause in stalled["message"]
+        assert shapes.condition("Available")["status"] == "True"
+        assert shapes.revision() == serving
+        assert shapes.status()["revisions"]["rejected"]["revision"] != serving
+    finally:
+        shapes.patch({**spec, "kubeRay": {"image": None, **spec["kubeRay"]}})
+    shapes.wait("Ready", seconds=60.0)
+    assert shapes.pod_names() <= pods
+
+
+def _draw_until_taken_back(shapes: Resource) -> None:
+    with shapes.client() as client:
+        eventually(
+            lambda: resource.picture(client, model=shapes.name) and shapes.condition("Stalled").get("status") == "True",
+            seconds=_DEADLINE_SECONDS + 60.0,
+            what=f"the change is taken back: {shapes.condition('Ready')}",
+        )

@@ -1,0 +1,82 @@
+"""Workers come with the work and go without it, down to no pod at all; nobody's request fails on the way."""
+
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from e2e import resource
+from e2e.cluster.cluster import Cluster
+from e2e.resource import Resource
+from e2e.served import eventually
+
+pytestmark = pytest.mark.timeout(1200)
+
+_READY_SECONDS = 240.0
+_FIRST_PICTURE_SECONDS = 90.0
+_TO_ZERO_SECONDS = 20
+_CLIENTS = 12
+
+
+def _from_nothing(spec: dict[str, Any]) -> None:
+    bounds = {"minReplicas": 0, "maxReplicas": 2, "targetQueueTime": "100ms"}
+    delays = {"scaleDownDelay": "5s", "scaleToZeroDelay": f"{_TO_ZERO_SECONDS}s"}
+    spec["segments"][0]["workers"] = {"autoscaling": {**bounds, **delays}}
+
+
+@pytest.fixture(scope="module")
+def shapes(operator: Cluster) -> Iterator[Resource]:
+    shapes = Resource(operator)
+    shapes.apply(resource.sample(operator, _from_nothing))
+    shapes.wait("Available", seconds=_READY_SECONDS)
+    yield shapes
+    shapes.delete()
+
+
+def _wait_for_nothing(shapes: Resource) -> float:
+    started = time.monotonic()
+    eventually(lambda: not shapes.pods(role="large"), seconds=_TO_ZERO_SECONDS + 120.0, what="no worker is left")
+    return time.monotonic() - started
+
+
+def _draw_all_at_once(shapes: Resource) -> list[Exception]:
+    failures: list[Exception] = []
+
+    def ask(seed: int) -> None:
+        try:
+            resource.picture(client, model=shapes.name, seed=seed)
+        except Exception as error:  # noqa: BLE001  whatever it is, a client would see it
+            failures.append(error)
+
+    with shapes.client() as client:
+        threads = [threading.Thread(target=ask, args=(seed,)) for seed in range(_CLIENTS)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    return failures
+
+
+@pytest.mark.parametrize("time_around", [1, 2])
+def test_workers_come_from_nothing_and_go_again(shapes: Resource, time_around: int) -> None:
+    print(f"\n{time_around}: no worker after {_wait_for_nothing(shapes):.0f} s")
+    assert shapes.condition("Available")["status"] == "True"
+    with shapes.client() as client:
+        started = time.monotonic()
+        assert resource.picture(client, model=shapes.name).startswith(b"\x89PNG")
+    first = time.monotonic() - started
+    print(f"first picture after {first:.0f} s")
+    assert first < _FIRST_PICTURE_SECONDS
+    assert _draw_all_at_once(shapes) == []
+
+
+def test_a_number_of_replicas_is_followed_and_never_written(shapes: Resource) -> None:
+    segments = shapes.cluster.get("hybriddiffusion", "shapes", "--namespace=default")["spec"]["segments"]
+    segments[0]["workers"] = {}
+    shapes.patch({"segments": segments, "replicas": 1})
+    eventually(lambda: len(shapes.replicas()["large"]) == 1, seconds=120.0, what="one worker")
+    shapes.cluster.kubectl("scale", "hybriddiffusion/shapes", "--replicas=2", "--namespace=default")
+    eventually(lambda: shapes.status().get("replicas") == 2, seconds=180.0, what="two workers")
+    assert shapes.cluster.get("hybriddiffusion", "shapes", "--namespace=default")["spec"]["replicas"] == 2
