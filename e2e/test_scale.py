@@ -74,7 +74,7 @@ def test_workers_come_from_nothing_and_go_again(shapes: Resource, time_around: i
 
 def test_a_number_of_replicas_is_followed_and_never_written(shapes: Resource) -> None:
     segments = shapes.cluster.get("hybriddiffusion", "shapes", "--namespace=default")["spec"]["segments"]
-    segments[0]["workers"] = {}
+    del segments[0]["workers"]
     shapes.patch({"segments": segments, "replicas": 1})
     eventually(lambda: len(shapes.replicas()["large"]) == 1, seconds=120.0, what="one worker")
     shapes.cluster.kubectl("scale", "hybriddiffusion/shapes", "--replicas=2", "--namespace=default")

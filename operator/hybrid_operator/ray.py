@@ -14,6 +14,8 @@ _TERMINAL = ("ValidationFailed", "InitializingTimeout")
 _TRACEBACK = "Traceback (most recent call last)"
 _LONGEST = 300
 
+NOT_RUNNING = "ApplicationNotRunning"
+
 
 def stage(ray_service: Mapping[str, Any]) -> tuple[Stage, Failure | None]:
     """How far a RayService is; with `FAILED` comes why, with `STARTING` what stands in the way, if it is known."""
@@ -30,7 +32,7 @@ def stage(ray_service: Mapping[str, Any]) -> tuple[Stage, Failure | None]:
         return Stage.DONE, None
     causes = (_trouble(application) for application in applications.values())
     trouble = next((cause for cause in causes if cause), None)
-    return Stage.STARTING, Failure("ApplicationNotRunning", f"RayService `{name}`: {trouble}") if trouble else None
+    return Stage.STARTING, Failure(NOT_RUNNING, f"RayService `{name}`: {trouble}") if trouble else None
 
 
 def is_current(ray_service: Mapping[str, Any]) -> bool:

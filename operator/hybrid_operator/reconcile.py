@@ -5,7 +5,7 @@ This is the join; every decision is made elsewhere, from values.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from secrets import token_bytes, token_urlsafe
 from typing import Any
@@ -20,6 +20,7 @@ from hybrid_operator.children import Children
 from hybrid_operator.cluster import Cluster
 from hybrid_operator.cluster_errors import ClusterError, Forbidden, Invalid, KindMissing, NameTaken
 from hybrid_operator.execution import Execution
+from hybrid_operator.last_words import LastWords
 from hybrid_operator.observed import Answer, Failure, Observed, Revision, Stage, Verdict
 from hybrid_operator.proving import Proving
 from hybrid_operator.references import References, resolve
@@ -78,6 +79,7 @@ class Reconciler:
     bill: Bill
     defaults: manifests.Defaults
     clock: Callable[[], datetime]
+    last_words: LastWords = field(default_factory=LastWords)
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """Bring the cluster one step closer to the resource; when to look again though nothing is heard."""
@@ -86,6 +88,7 @@ class Reconciler:
             # The garbage collector takes the children; making any now would race with it.
             self.proving.forget(key)
             self.bill.forget(key)
+            self.last_words.forget(key)
             metrics.forget(namespace=key.namespace, name=key.name)
             return None
         try:
@@ -128,7 +131,8 @@ class Reconciler:
         observed = observation.observe(blueprint.children, service_name=service_name, status=case.before)
         revisions = []
         for each in observed.revisions:
-            known = _with_proof(each, self.proving.answer(case.key, each.name))
+            known = self.last_words.recalled(case.key, each)
+            known = _with_proof(known, self.proving.answer(case.key, each.name))
             if each.name == wanted:
                 known = _with_missing_jobs(known, blueprint)
             elif each.name != observed.routed and each.service is not Stage.ABSENT:

@@ -10,6 +10,8 @@ from hybrid_operator.children import ENGINES_CONTAINER
 from hybrid_operator.observed import Failure, Stage
 from hybrid_operator.ray import last_line
 
+CRASHED = "ContainerCrashed"
+BUILDING = "BuildingEngines"
 _WAITING: Mapping[str, str] = {
     "ErrImagePull": "ImagePullFailed",
     "ImagePullBackOff": "ImagePullFailed",
@@ -18,17 +20,21 @@ _WAITING: Mapping[str, str] = {
     "CreateContainerConfigError": "ContainerNotStarted",
     "CreateContainerError": "ContainerNotStarted",
     "RunContainerError": "ContainerNotStarted",
-    "CrashLoopBackOff": "ContainerCrashed",
+    "CrashLoopBackOff": CRASHED,
 }
 """Why a container waits, by our reasons; `ContainerCreating` and the like are no trouble."""
-_BUILDING = "BuildingEngines"
-_GRAVEST = ("ImagePullFailed", "ContainerNotStarted", "ContainerCrashed", "Unschedulable", _BUILDING)
+_GRAVEST = ("ImagePullFailed", "ContainerNotStarted", CRASHED, "Unschedulable", BUILDING)
+_TOLD_TO_END = (0, 137, 143)
+"""Exit codes of containers that ended well, or because they were told to."""
 
 
 def of_pods(pods: Iterable[Mapping[str, Any]]) -> Failure | None:
-    """The gravest trouble among pods that are not on their way out."""
-    living = [pod for pod in pods if not pod["metadata"].get("deletionTimestamp")]
-    found = [failure for pod in sorted(living, key=_name) for failure in _of_pod(pod)]
+    """The gravest trouble among pods. Of those on their way out only what they died of before they ever started."""
+    found: list[Failure] = []
+    for pod in sorted(pods, key=_name):
+        found += _of_ended(pod, "initContainerStatuses")
+        if not pod["metadata"].get("deletionTimestamp"):
+            found += (*_of_ended(pod, "containerStatuses"), *_of_pod(pod))
     return min(found, key=lambda failure: _GRAVEST.index(failure.reason), default=None)
 
 
@@ -74,16 +80,26 @@ def _of_pod(pod: Mapping[str, Any]) -> Iterator[Failure]:
             yield Failure(reason, f"{where}, container `{container['name']}`: {last_line(said)}")
     for container in status.get("initContainerStatuses", []):
         if container["name"] == ENGINES_CONTAINER and "running" in (container.get("state") or {}):
-            yield Failure(_BUILDING, f"{where}, container `{ENGINES_CONTAINER}`: builds engines before Ray starts.")
+            yield Failure(BUILDING, f"{where}, container `{ENGINES_CONTAINER}`: builds engines before Ray starts.")
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             yield Failure("Unschedulable", f"{where}: {last_line(condition.get('message', ''))}")
 
 
+def _of_ended(pod: Mapping[str, Any], containers: str) -> Iterator[Failure]:
+    """Ray's pods are never restarted but replaced, so that a crash shows only until KubeRay takes the pod away."""
+    for container in (pod.get("status") or {}).get(containers, []):
+        ended = (container.get("state") or {}).get("terminated") or {"exitCode": 0}
+        if ended["exitCode"] not in _TOLD_TO_END or ended.get("reason") == "OOMKilled":
+            yield Failure(CRASHED, f"Pod `{_name(pod)}`, container `{container['name']}`: {_ending(ended)}")
+
+
 def _crash(container: Mapping[str, Any]) -> str | None:
     ended = (container.get("lastState") or {}).get("terminated")
-    if not ended:
-        return None
+    return _ending(ended) if ended else None
+
+
+def _ending(ended: Mapping[str, Any]) -> str:
     said = ended.get("message") or ended.get("reason") or ""
     return f"ended with code {ended['exitCode']}: {last_line(said)}"
 

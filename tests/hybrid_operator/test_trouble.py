@@ -51,6 +51,32 @@ def test_engines_that_are_not_being_built_are_not_waited_for(state: dict[str, An
     assert trouble.of_pods([a_pod(initContainerStatuses=[{"name": "engines", "state": state}])]) is None
 
 
+def test_a_pod_that_is_replaced_tells_what_its_engines_died_of_even_on_its_way_out() -> None:
+    pod = a_pod(initContainerStatuses=[ended(1, "There is no folder `/models/nowhere`.")])
+    pod["metadata"]["deletionTimestamp"] = "2026-11-01T12:00:00Z"
+    said = "Pod `p`, container `engines`: ended with code 1: There is no folder `/models/nowhere`."
+    assert trouble.of_pods([pod]) == Failure("ContainerCrashed", said)
+
+
+@pytest.mark.parametrize("code", [0, 137, 143])
+def test_a_container_that_was_told_to_end_is_no_trouble(code: int) -> None:
+    assert trouble.of_pods([a_pod(initContainerStatuses=[ended(code, "")])]) is None
+    assert trouble.of_pods([a_pod(containerStatuses=[ended(code, "")])]) is None
+
+
+def test_a_worker_on_its_way_out_may_end_with_any_code() -> None:
+    pod = a_pod(containerStatuses=[ended(1, "")])
+    assert trouble.of_pods([pod]) is not None
+    pod["metadata"]["deletionTimestamp"] = "2026-11-01T12:00:00Z"
+    assert trouble.of_pods([pod]) is None
+
+
+def test_a_container_without_memory_is_named_though_it_was_killed() -> None:
+    container = {"name": "ray", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}
+    failure = trouble.of_pods([a_pod(containerStatuses=[container])])
+    assert failure == Failure("ContainerCrashed", "Pod `p`, container `ray`: ended with code 137: OOMKilled")
+
+
 def test_a_crash_tells_how_it_ended() -> None:
     last = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
     failure = trouble.of_pods([a_pod(containerStatuses=[waiting("CrashLoopBackOff", "back-off", lastState=last)])])

@@ -1,0 +1,37 @@
+"""What pods died of, kept for as long as their revision does not run: KubeRay replaces a failed pod within a second.
+
+Only words are kept, and only in memory: an operator that restarts hears them again from the next pod. Decides nothing.
+"""
+
+from dataclasses import dataclass, field, replace
+
+from hybrid_operator import ray, trouble
+from hybrid_operator.observed import Failure, Revision, Stage
+from hybrid_operator.store import Key
+
+_LESS_TELLING = (trouble.BUILDING, ray.NOT_RUNNING)
+"""What is said of pods that follow one that died."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastWords:
+    """The last crash of each revision that does not run yet."""
+
+    _said: dict[tuple[Key, str], Failure] = field(default_factory=dict)
+
+    def recalled(self, key: Key, revision: Revision) -> Revision:
+        """The revision, its trouble the crash that was seen last, unless it runs or its pods tell more."""
+        place, now = (key, revision.name), revision.trouble
+        if revision.service is Stage.DONE:
+            self._said.pop(place, None)
+            return revision
+        if now and now.reason == trouble.CRASHED:
+            self._said[place] = now
+        if now is None or now.reason in _LESS_TELLING:
+            return replace(revision, trouble=self._said.get(place, now))
+        return revision
+
+    def forget(self, key: Key) -> None:
+        """The resource is gone."""
+        for place in [each for each in self._said if each[0] == key]:
+            del self._said[place]

@@ -1,0 +1,50 @@
+"""What pods died of is still known when they are gone, until their revision runs."""
+
+import pytest
+
+from hybrid_operator.last_words import LastWords
+from hybrid_operator.observed import Failure, Revision, Stage
+from hybrid_operator.store import Key
+
+KEY = Key("default", "shapes")
+CRASH = Failure("ContainerCrashed", "Pod `p`, container `engines`: ended with code 1: no such folder")
+
+
+def seen(trouble: Failure | None = None, *, name: str = "a", service: Stage = Stage.STARTING) -> Revision:
+    return Revision(name=name, service=service, trouble=trouble)
+
+
+@pytest.mark.parametrize("reason", [None, "BuildingEngines", "ApplicationNotRunning"])
+def test_a_crash_is_told_while_pods_that_follow_say_less(reason: str | None) -> None:
+    words = LastWords()
+    words.recalled(KEY, seen(CRASH))
+    assert words.recalled(KEY, seen(Failure(reason, "…") if reason else None)).trouble == CRASH
+
+
+def test_what_pods_say_that_is_graver_comes_first() -> None:
+    words, graver = LastWords(), Failure("ImagePullFailed", "manifest unknown")
+    words.recalled(KEY, seen(CRASH))
+    assert words.recalled(KEY, seen(graver)).trouble == graver
+
+
+def test_the_newest_crash_counts() -> None:
+    words, newer = LastWords(), Failure("ContainerCrashed", "Pod `q` …")
+    words.recalled(KEY, seen(CRASH))
+    words.recalled(KEY, seen(newer))
+    assert words.recalled(KEY, seen()).trouble == newer
+
+
+def test_a_revision_that_runs_has_no_past() -> None:
+    words = LastWords()
+    words.recalled(KEY, seen(CRASH))
+    assert words.recalled(KEY, seen(service=Stage.DONE)).trouble is None
+    assert words.recalled(KEY, seen()).trouble is None
+
+
+def test_crashes_belong_to_one_revision_of_one_resource() -> None:
+    words = LastWords()
+    words.recalled(KEY, seen(CRASH))
+    assert words.recalled(KEY, seen(name="b")).trouble is None
+    assert words.recalled(Key("default", "other"), seen()).trouble is None
+    words.forget(KEY)
+    assert words.recalled(KEY, seen()).trouble is None
