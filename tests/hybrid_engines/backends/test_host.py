@@ -13,6 +13,7 @@ for package in ("openvino", "onnxruntime"):
 
 SPECS = {
     "openvino": EngineSpec(backend="openvino", precision="f32", threads=1),
+    "openvino-static": EngineSpec(backend="openvino", precision="f32", threads=1, graph="static"),
     "onnxruntime": EngineSpec(backend="onnxruntime", precision="f32", threads=1),
 }
 NETWORKS = [("large", "unet"), ("small", "unet"), ("large", "text_encoder"), ("large", "decoder")]
