@@ -124,7 +124,13 @@ def answer_of_a_service(path: str, in_flight: int = 0) -> bytes:
         return f'haproxy_backend_current_sessions{{proxy="http-shapes"}} {in_flight}\n'.encode()
     if path == "/healthz":
         return b'{"status":"ok"}'
-    return json.dumps({"data": [{"b64_json": base64.b64encode(a_picture()).decode()}]}).encode()
+    cost = {
+        "nanoseconds": {"large": 34_000_000, "small": 26_000_000},
+        "rows": {"large": {"encode": 2, "step": 4}, "small": {"step": 4, "decode": 1}},
+        "all_cloud_inputs": {"encode_nanoseconds": 2_000_000, "decode_nanoseconds": 10_000_000},
+    }
+    picture = base64.b64encode(a_picture()).decode()
+    return json.dumps({"data": [{"b64_json": picture}], "hybrid": {"cost": cost}}).encode()
 
 
 def a_picture(*, width: int = 4, height: int = 4) -> bytes:

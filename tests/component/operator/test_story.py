@@ -1,6 +1,7 @@
 """The life of a resource on a real API server, with KubeRay and pods played by the test."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from tests.component.operator.player import Player
@@ -37,6 +38,20 @@ def test_a_changed_price_is_applied_in_place(world: World, player: Player, opera
     after = world.all(kinds.RAY_SERVICE)
     assert [each["metadata"]["uid"] for each in after] == [before["metadata"]["uid"]]
     assert after[0]["spec"]["rayClusterConfig"] == before["spec"]["rayClusterConfig"]
+
+
+def test_the_picture_that_proves_a_revision_makes_its_estimate(world: World, player: Player, operator) -> None:
+    world.apply_sample()
+    until(lambda: world.condition("Ready")[0] == "True", what="Ready")
+    before = world.resource()["status"].get("estimate", {})
+    assert before["saving"] == "61 %"
+    world.patch(kinds.CONFIG_MAP, "prices", {"data": {"cpuCoreHour": "0.0632", "memoryGiBHour": "0.0084"}})
+    until(lambda: world.resource()["status"].get("estimate", {}) != before, what="the estimate at the new prices")
+    after = world.resource()["status"].get("estimate", {})
+    assert after["saving"] == before["saving"]
+    assert Decimal(after["thousandImages"]) / Decimal(before["thousandImages"]) == pytest.approx(
+        Decimal(2), rel=Decimal("0.01")
+    )
 
 
 def test_a_changed_image_is_a_new_revision_that_takes_over(world: World, player: Player, operator) -> None:
