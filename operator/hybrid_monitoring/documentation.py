@@ -24,7 +24,8 @@ and on a cluster `namespace`. A request or user id is never a label; a tenant is
 Two bases of money are never added up by accident: `cost_basis="usage"` is what requests used, `cost_basis="allocation"`
 is what workers cost whatever they did. `hybriddiffusion_cost_total` and `hybriddiffusion_overhead_cost_total` share no
 second of any worker, so their sum is what the workers and what they sent cost. Counters lose what a process counted
-between its last scrape and its end; the ledger (`hybrid cost`) does not.
+between its last scrape and its end; the ledger (`hybrid cost`) does not. A replica shows each new counter at zero for
+45 seconds before anything is in it, because Prometheus tells increases between samples only.
 
 Ray rebuilds a histogram's `_sum` from the middles of its buckets: quantiles hold, means do not. Take a mean step from
 `hybriddiffusion_engine_seconds_total` and `hybriddiffusion_engine_calls_total`.

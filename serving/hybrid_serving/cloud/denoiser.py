@@ -16,6 +16,7 @@ from ray.experimental import internal_kv
 from hybrid_api import serve_config
 from hybrid_serving.cloud import assembly, autoscale, drain, logs, mounts, occupancy
 from hybrid_serving.cloud.bookkeeping import Bookkeeping
+from hybrid_serving.cloud.held import Held
 from hybrid_serving.cloud.metrics import RayMeter
 from hybrid_serving.protocol import Image, Preview, Released, Work
 
@@ -40,7 +41,7 @@ class Denoiser:
             service=fixed.name,
             segment=segment,
             resources=occupancy.read(os.environ, threads=threads),
-            meter=RayMeter(),
+            meter=Held(inner=RayMeter()),
             mounts=mounts.folder(os.environ),
         )
         self._watch = drain.DrainWatch(_serve_status, replica_id=_replica_id(), on_drain=self._worker.drain)

@@ -15,6 +15,7 @@ from ray.serve.handle import DeploymentHandle
 
 from hybrid_api import cost, serve_config
 from hybrid_serving.cloud import autoscale, logs, mounts
+from hybrid_serving.cloud.held import Held
 from hybrid_serving.cloud.ingress import networks, routes, terms
 from hybrid_serving.cloud.ingress.accounts import Accounts
 from hybrid_serving.cloud.ingress.auth import ApiKeys
@@ -36,7 +37,7 @@ class Ingress:
         fixed = serve_config.read_fixed(args)
         specs = fixed.spec.segments
         folder = mounts.folder(os.environ)
-        self._counts = Counts(meter=RayMeter())
+        self._counts = Counts(meter=Held(inner=RayMeter()))
         self._segments = {spec.name: Segment(spec.name, handle) for spec, handle in zip(specs, handles, strict=True)}
         self._service = Service(
             facts=networks.read(fixed),
