@@ -1,6 +1,6 @@
 """`python -m benchmarks`: every benchmark, one after the other."""
 
-from benchmarks import engines, metering, overhead, saving, scheduling, service
+from benchmarks import conservation, engines, metering, overhead, saving, scheduling, service
 
 if __name__ == "__main__":
     engines.main()
@@ -9,3 +9,4 @@ if __name__ == "__main__":
     service.main()
     overhead.main()
     saving.main()
+    conservation.main()

@@ -102,11 +102,15 @@ def sample(change: Callable[[dict[str, Any]], None] | None = None) -> list[dict[
 
 @contextmanager
 def serving(
-    documents: list[dict[str, Any]], *, port: int, environment: Mapping[str, str] | None = None
+    documents: list[dict[str, Any]],
+    *,
+    port: int,
+    environment: Mapping[str, str] | None = None,
+    state: Path | None = None,
 ) -> Iterator[Served]:
-    """Serve `documents` on `port` until the block ends."""
+    """Serve `documents` on `port` until the block ends; `state` is a folder that shall outlive the server."""
     with tempfile.TemporaryDirectory(prefix="hybrid-e2e-") as folder:
-        state = Path(folder)
+        state = state or Path(folder)
         path = state / "resource.yaml"
         path.write_text(yaml.safe_dump_all(documents))
         command = [sys.executable, "-m", "hybrid_serving.cli", "serve", "-f", str(path)]
