@@ -18,6 +18,8 @@ _READY_SECONDS = 240.0
 _FIRST_PICTURE_SECONDS = 90.0
 _TO_ZERO_SECONDS = 20
 _CLIENTS = 12
+_FOLLOWED_SECONDS = 15.0
+_WRITER_SECONDS = 5.0
 
 
 def _from_nothing(spec: dict[str, Any]) -> None:
@@ -73,10 +75,34 @@ def test_workers_come_from_nothing_and_go_again(shapes: Resource, time_around: i
 
 
 def test_a_number_of_replicas_is_followed_and_never_written(shapes: Resource) -> None:
-    segments = shapes.cluster.get("hybriddiffusion", "shapes", "--namespace=default")["spec"]["segments"]
+    segments = shapes.spec()["segments"]
     del segments[0]["workers"]
     shapes.patch({"segments": segments, "replicas": 1})
     eventually(lambda: len(shapes.replicas()["large"]) == 1, seconds=120.0, what="one worker")
-    shapes.cluster.kubectl("scale", "hybriddiffusion/shapes", "--replicas=2", "--namespace=default")
+    started = time.monotonic()
+    _scale(shapes, 2)
+    eventually(lambda: _wanted_of_ray(shapes) == 2, seconds=_FOLLOWED_SECONDS, what="Ray is asked for two workers")
+    print(f"\n`kubectl scale` was followed after {time.monotonic() - started:.1f} s")
+    for replicas in (1, 2, 1, 2):
+        _scale(shapes, replicas)
+        time.sleep(_WRITER_SECONDS)  # the pace of the foreign writer, which nothing answers
+        assert shapes.spec()["replicas"] == replicas
     eventually(lambda: shapes.status().get("replicas") == 2, seconds=180.0, what="two workers")
-    assert shapes.cluster.get("hybriddiffusion", "shapes", "--namespace=default")["spec"]["replicas"] == 2
+    assert "kubectl" in _writers_of_replicas(shapes)
+    assert not [each for each in _writers_of_replicas(shapes) if "hybrid" in each]
+
+
+def _scale(shapes: Resource, replicas: int) -> None:
+    shapes.cluster.kubectl("scale", "hybriddiffusion/shapes", f"--replicas={replicas}", "--namespace=default")
+
+
+def _wanted_of_ray(shapes: Resource) -> int:
+    application = shapes.ray("/api/serve/applications/")["applications"][shapes.name]
+    return int(application["deployments"]["large"]["target_num_replicas"])
+
+
+def _writers_of_replicas(shapes: Resource) -> list[str]:
+    """Who owns `spec.replicas`, by the API server's own book."""
+    found = shapes.cluster.get("hybriddiffusion", "shapes", "--namespace=default", "--show-managed-fields=true")
+    managers = found["metadata"]["managedFields"]
+    return [each["manager"] for each in managers if "f:replicas" in each["fieldsV1"].get("f:spec", {})]

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from e2e import open_loop, release, resource
+from e2e import open_loop, redis, release, resource
 from e2e.cluster import kuberay
 from e2e.cluster.cluster import Cluster
 from e2e.open_loop import OpenLoop
@@ -25,8 +25,15 @@ Event = Callable[[Resource], Any]
 
 @pytest.fixture(scope="module")
 def shapes(operator: Cluster) -> Iterator[Resource]:
+    if operator.place is None:
+        pytest.skip("What happens to a cluster that is not ours is its owner's affair.")
+    address = redis.install(operator)
+
+    def with_redis(spec: dict[str, Any]) -> None:
+        spec["store"] = {"type": "Redis", "redis": {"address": address}}
+
     shapes = Resource(operator)
-    shapes.apply(resource.sample(operator))
+    shapes.apply(resource.sample(operator, with_redis))
     shapes.wait("Ready", seconds=_READY_SECONDS)
     yield shapes
     shapes.delete()
@@ -49,11 +56,37 @@ def _restart(deployment: str, namespace: str) -> Event:
     return event
 
 
+def _away(deployment: str, namespace: str, *, seconds: float) -> Event:
+    def event(shapes: Resource) -> None:
+        scale = ("scale", f"deployment/{deployment}", f"--namespace={namespace}")
+        shapes.cluster.kubectl(*scale, "--replicas=0")
+        time.sleep(seconds)
+        shapes.cluster.kubectl(*scale, "--replicas=1")
+        shapes.cluster.kubectl("rollout", "status", f"deployment/{deployment}", f"--namespace={namespace}")
+
+    return event
+
+
 def _kill_leader(shapes: Resource) -> None:
     where = f"--namespace={release.NAMESPACE}"
     holder = _holder(shapes)
     shapes.cluster.kubectl("delete", "pod", holder, where, "--grace-period=0", "--force")
     eventually(lambda: _holder(shapes) not in {"", holder}, seconds=60.0, what="another operator leads")
+
+
+def _lose_head(shapes: Resource) -> None:
+    before = {pod["metadata"]["name"] for pod in shapes.pods(role="head")}
+    shapes.cluster.kubectl("delete", "pod", *before, f"--namespace={shapes.namespace}", "--wait=false")
+
+    def is_another() -> bool:
+        heads = [pod for pod in shapes.pods(role="head") if pod["metadata"]["name"] not in before]
+        return any(
+            each["type"] == "Ready" and each["status"] == "True"
+            for pod in heads
+            for each in pod["status"]["conditions"]
+        )
+
+    eventually(is_another, seconds=180.0, what="another head is ready")
 
 
 def _holder(shapes: Resource) -> str:
@@ -65,7 +98,9 @@ _EVENTS: dict[str, Event] = {
     "rollout": _roll,
     "operator restart": _restart(release.OPERATOR, release.NAMESPACE),
     "KubeRay restart": _restart("kuberay-operator", kuberay.NAMESPACE),
+    "KubeRay away": _away("kuberay-operator", kuberay.NAMESPACE, seconds=120.0),
     "leader killed": _kill_leader,
+    "head lost": _lose_head,
 }
 
 
