@@ -1,4 +1,4 @@
-"""With one network alone, the eager path draws what diffusers' own pipeline draws: same weights and latents."""
+"""With one network alone, every CPU backend draws what diffusers' own pipeline draws: same weights and latents."""
 
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,13 @@ from hybrid_serving.protocol import Settings
 SIZE = (64, 64)
 PROMPTS = ("a red circle above a blue square", "a green star on a pink background")
 EAGER = EngineSpec(backend="eager", precision="f32", batch_sizes=(1, 2), threads=2)
+COMPILED = {
+    "openvino": EngineSpec(backend="openvino", precision="f32"),
+    "openvino-static": EngineSpec(backend="openvino", precision="f32", graph="static"),
+    "onnxruntime": EngineSpec(backend="onnxruntime", precision="f32"),
+}
+STORE = Path(__file__).resolve().parents[2] / ".engine_cache"
+"""Engines that other tests build too."""
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +49,12 @@ def pipeline() -> Any:
     return loaded
 
 
-def _ours(settings: Settings, *, unet: str, cache: Path) -> pixels.Pixels:
+def _ours(settings: Settings, *, unet: str, cache: Path, spec: EngineSpec = EAGER) -> pixels.Pixels:
     large = models.open_model("builtin://shapes/large")
     network = large if unet == "large" else models.open_model(f"builtin://shapes/{unet}", first=large)
 
     def engine(model: models.Model, component: models.Component) -> Any:
-        return build.ensure(model, component, spec=EAGER, size=SIZE, cache=cache)
+        return build.ensure(model, component, spec=spec, size=SIZE, cache=cache)
 
     tokens = PromptTokenizer(large.tokenizer, length=large.max_tokens)
     encoder = engine(large, "text_encoder")
@@ -98,14 +105,8 @@ def _theirs(pipeline: Any, settings: Settings, *, unet: str) -> pixels.Pixels:
     return np.asarray((images[0] * 255).round().astype(np.uint8))
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("prompt", PROMPTS)
-@pytest.mark.parametrize("sampler_name", ["dpmpp-2m", "ddim"])
-@pytest.mark.parametrize("unet", ["large", "small"])
-def test_one_network_alone_draws_the_picture_of_diffusers_pipeline(
-    pipeline: Any, cache: Path, *, unet: str, sampler_name: str, prompt: str
-) -> None:
-    settings = Settings(
+def _settings(prompt: str, *, sampler_name: str) -> Settings:
+    return Settings(
         prompt=prompt,
         negative_prompt="",
         seed=11,
@@ -116,6 +117,29 @@ def test_one_network_alone_draws_the_picture_of_diffusers_pipeline(
         width=SIZE[0],
         height=SIZE[1],
     )
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("sampler_name", ["dpmpp-2m", "ddim"])
+@pytest.mark.parametrize("unet", ["large", "small"])
+def test_one_network_alone_draws_the_picture_of_diffusers_pipeline(
+    pipeline: Any, cache: Path, *, unet: str, sampler_name: str, prompt: str
+) -> None:
+    settings = _settings(prompt, sampler_name=sampler_name)
     ours, theirs = _ours(settings, unet=unet, cache=cache), _theirs(pipeline, settings, unet=unet)
     assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
     assert ours.std() > 10  # a picture, not a plain
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("backend", COMPILED)
+@pytest.mark.parametrize("unet", ["large", "small"])
+def test_a_compiled_backend_draws_it_too(pipeline: Any, *, unet: str, backend: str) -> None:
+    pytest.importorskip(backend.split("-", maxsplit=1)[0])
+    settings = _settings(PROMPTS[0], sampler_name="dpmpp-2m")
+    ours, theirs = (
+        _ours(settings, unet=unet, cache=STORE, spec=COMPILED[backend]),
+        _theirs(pipeline, settings, unet=unet),
+    )
+    assert np.abs(ours.astype(int) - theirs.astype(int)).max() <= 1
