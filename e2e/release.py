@@ -31,7 +31,8 @@ def installed(cluster: Cluster, folder: Path, *, values: Mapping[str, Any] | Non
     try:
         yield
     finally:
-        cluster.kubectl("delete", "hybriddiffusions", "--all", "--all-namespaces", "--timeout=180s")
+        if cluster.place is not None:  # on the reader's there may be some that no test made
+            cluster.kubectl("delete", "hybriddiffusions", "--all", "--all-namespaces", "--timeout=180s")
         cluster.helm("uninstall", NAME, f"--namespace={NAMESPACE}", "--wait", "--timeout=120s")
 
 

@@ -4,9 +4,11 @@ The same for a cluster that `e2e.cluster` started and for one of the reader's (`
 """
 
 import json
+import re
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,8 @@ from kubernetes import client, config
 from e2e.cluster import processes, programs
 
 Manifest = dict[str, Any]
+
+_FORWARD_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +76,24 @@ class Cluster:
     @contextmanager
     def _forwarded_by_kubectl(self, service: str, *, namespace: str, port: int) -> Iterator[int]:
         command = [str(programs.provide("kubectl")), *self._options(), f"--namespace={namespace}", "port-forward"]
-        with subprocess.Popen([*command, f"service/{service}", f":{port}"], stdout=subprocess.PIPE, text=True) as child:
-            try:
-                assert child.stdout is not None
-                yield int(child.stdout.readline().split(" -> ")[0].rpartition(":")[2])
-            finally:
-                child.terminate()
+        with tempfile.TemporaryDirectory() as folder:
+            # Into a file: it says something of every connection, and would stop at a pipe that nobody empties.
+            place, name = processes.Place(Path(folder)), "port-forward"
+            with processes.running(name, [*command, f"service/{service}", f":{port}"], place=place) as process:
+                log = place.log(name)
+                what = f"The way to Service `{service}`"
+                seconds = _FORWARD_SECONDS
+                processes.wait_until(lambda: bool(_port(log)), seconds=seconds, what=what, process=process, log=log)
+                yield _port(log)
 
     def _options(self) -> list[str]:
         return [f"--kubeconfig={self.kubeconfig}"]
+
+
+def _port(log: Path) -> int:
+    """The port that kubectl says it listens at; 0 as long as it does not."""
+    found = re.search(r"^Forwarding from 127\.0\.0\.1:(\d+)", log.read_text(), re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def start_forwarding(

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from e2e.cluster import processes
+from e2e.cluster.catalogue import KUBERAY
 from e2e.cluster.cluster import Cluster
 from e2e.cluster.layout import LOCK
+from e2e.cluster.requirements import NoClusterError
 from e2e.cluster.sweep import sweep
 from e2e.cluster.up import up
 
@@ -26,8 +28,7 @@ def is_the_readers() -> bool:
 def cluster() -> Iterator[Cluster]:
     """The session's cluster; raises where this machine cannot have one."""
     if is_the_readers():
-        default = Path.home() / ".kube" / "config"
-        yield Cluster(Path(os.environ.get("KUBECONFIG", default)))
+        yield _the_readers()
         return
     with alone(waits=True):
         try:
@@ -35,6 +36,19 @@ def cluster() -> Iterator[Cluster]:
         finally:
             sweep()
             processes.reap()
+
+
+def _the_readers() -> Cluster:
+    path = Path(os.environ.get("KUBECONFIG", Path.home() / ".kube" / "config"))
+    if not path.is_file():
+        raise NoClusterError(f"`USE_EXISTING_CLUSTER` is set, and there is no file `{path}`; set `KUBECONFIG`.")
+    found = Cluster(path)
+    try:
+        found.get("customresourcedefinition", "rayservices.ray.io")
+    except processes.NotStartedError as error:
+        missing = f"The cluster of `{path}` has no RayServices; install KubeRay {KUBERAY} or newer there."
+        raise NoClusterError(f"{missing} {error}") from error
+    return found
 
 
 @contextmanager

@@ -80,8 +80,8 @@ class Leader:
         raise LeadershipLost(f"Lease {self._namespace}/{self._name} is lost.")
 
     async def release(self) -> None:
-        """Let the next candidate in at once, if the Lease is still ours."""
-        held, self._held = self._held, None
+        """Let the next candidate in at once, if the Lease is still ours; who lost it writes nothing more."""
+        held, self._held = self._held if self.is_leading() else None, None
         metrics.IS_LEADER.set(0)
         if held is None:
             return

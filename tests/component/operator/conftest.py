@@ -69,7 +69,7 @@ class RunningOperator:
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._task: asyncio.Task[None] | None = None
         self.error: BaseException | None = None
-        self.health = Health(settings.resync_seconds, lambda: 0.0, self._loop.time)
+        self.health = Health(settings.resync_seconds, self._loop.time, self._loop.time)
 
     def start(self) -> None:
         self._thread.start()
@@ -80,6 +80,14 @@ class RunningOperator:
             self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(timeout=30)
         assert not self._thread.is_alive(), "the operator did not stop"
+
+    def why_unready(self) -> str | None:
+        """As its probe would say."""
+
+        async def ask() -> str | None:
+            return self.health.why_unready()
+
+        return asyncio.run_coroutine_threadsafe(ask(), self._loop).result(timeout=10)
 
     def _run(self) -> None:
         try:

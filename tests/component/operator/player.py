@@ -21,9 +21,10 @@ BROKEN_IMAGE = "broken"
 class Player:
     """A thread that brings every RayService of a namespace to life, or does not, as the test says."""
 
-    def __init__(self, world: World, *, at_once: int = 1) -> None:
+    def __init__(self, world: World, *, at_once: int = 1, has_nodes: bool = False) -> None:
         self._world = world
         self._at_once = at_once
+        self._has_nodes = has_nodes
         self._known: dict[str, int] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -51,6 +52,16 @@ class Player:
             living = [each for each in living if self._known.get(_uid(each)) != each["metadata"]["generation"]]
         with ThreadPoolExecutor(self._at_once) as pool:
             list(pool.map(self._try, living))
+        if not self._has_nodes:
+            self._end_builds()
+
+    def _end_builds(self) -> None:
+        """Pods of Jobs succeed; that the Job is done is for its controller to say."""
+        for job in self._world.all(kinds.JOB):
+            for pod in self._world.all(kinds.POD, **{"batch.kubernetes.io/job-name": job["metadata"]["name"]}):
+                if pod["status"]["phase"] == "Pending":
+                    succeeded = {"status": {"phase": "Succeeded"}}
+                    self._world.patch(kinds.POD, pod["metadata"]["name"], succeeded, subresource="status")
 
     def _try(self, ray_service: Manifest) -> None:
         with suppress(AssertionError):  # deleted meanwhile
@@ -79,7 +90,8 @@ class Player:
         }
         spec = {"containers": [{"name": "ray", "image": container["image"]}], "terminationGracePeriodSeconds": 0}
         self._world.create({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-        self._world.patch(kinds.POD, name, {"status": _pod_status(container["image"])}, subresource="status")
+        if not self._has_nodes:
+            self._world.patch(kinds.POD, name, {"status": _pod_status(container["image"])}, subresource="status")
 
     def _report(self, ray_service: Manifest) -> None:
         metadata = ray_service["metadata"]

@@ -6,6 +6,7 @@ cluster client and the API server, at the one seam that every request passes.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from tests.component.operator.player import FakeIngress
@@ -14,8 +15,9 @@ from tests.component.operator.world import World
 from hybrid_operator import kinds, manifests
 from hybrid_operator.announcer import Announcer
 from hybrid_operator.bill import Bill
+from hybrid_operator.children import LABEL_NAME
 from hybrid_operator.cluster import Cluster
-from hybrid_operator.cluster_errors import ClusterError, Unreachable
+from hybrid_operator.cluster_errors import ClusterError, KindMissing, Unreachable
 from hybrid_operator.connection import Connection
 from hybrid_operator.prober import Prober
 from hybrid_operator.proving import Proving
@@ -83,31 +85,36 @@ class Stepper:
         """Let the operator's clock run ahead of the API server's."""
         self._offset += time
 
-    async def settle(self, name: str, *, play: Callable[[], None], steps: int = 40) -> None:
-        """Reconcile until nothing is written twice in a row; a crash starts a new process."""
+    async def settle(self, name: str, *, play: Callable[[], None], steps: int = 100) -> None:
+        """Reconcile until nothing is written and nothing waited for; a crash starts a new process."""
         quiet = 0
-        while quiet < 2:
+        while quiet < 2:  # an answer of the first step is seen by the second
             assert steps > 0, f"`{name}` does not settle: {self._faults.writes[-8:]}"
             steps -= 1
             before = len(self._faults.writes)
             await asyncio.to_thread(play)
+            again: timedelta | None = timedelta(0)
             try:
-                await self.step(name)
+                again = await self.step(name)
             except Crash:
                 await self.restart()
             except ClusterError:
-                quiet = 0
-            is_probing = bool(self._prober.busy())
-            quiet = quiet + 1 if len(self._faults.writes) == before and not is_probing else 0
+                continue
+            is_quiet = again is None and len(self._faults.writes) == before and not self._prober.busy()
+            quiet = quiet + 1 if is_quiet else 0
 
     async def step(self, name: str) -> timedelta | None:
         store = Store()
-        for kind in (kinds.HYBRID_DIFFUSION, *kinds.CHILDREN):
-            for each in await asyncio.to_thread(self._world.all, kind):
-                store.put(kind, each | {"apiVersion": kind.api_version, "kind": kind.name})
+        await asyncio.gather(*(self._look(store, kind, name) for kind in (kinds.HYBRID_DIFFUSION, *kinds.CHILDREN)))
         again = await self._reconciler(store).reconcile(Key(self._world.namespace, name))
         await asyncio.sleep(0.01)
         return again
+
+    async def _look(self, store: Store, kind: kinds.Kind, name: str) -> None:
+        labels = f"{LABEL_NAME}={name}" if kind in kinds.CHILDREN else ""
+        with suppress(KindMissing):
+            for each in await self._cluster.list(kind, namespace=self._world.namespace, labels=labels):
+                store.put(kind, each)
 
     async def close(self) -> None:
         await self._prober.close()

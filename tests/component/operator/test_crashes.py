@@ -18,6 +18,8 @@ pytestmark = pytest.mark.component
 
 _KINDS = (kinds.HYBRID_DIFFUSION, kinds.SECRET, *kinds.CHILDREN)
 _MOVING = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields", "observedGeneration")
+_DRAWN = ("clusterIP", "clusterIPs", "nodePort", "revision")
+_NAMED_BY_CHANCE = ("Time", "controller-uid")
 _IMAGES = ("example/serving:1", "example/serving:2")
 
 
@@ -41,17 +43,17 @@ def _belonging(world: World, kind: kinds.Kind, name: str) -> list[Manifest]:
         world.all(kind) if kind == kinds.HYBRID_DIFFUSION else world.all(kind, **{"hybriddiffusion.io/name": name})
     )
     mine = [each for each in objects if each["metadata"]["name"].startswith(name)]
-    if kind == kinds.POD:  # admission adds volumes with names of chance
-        mine = [{"metadata": each["metadata"]} for each in mine]
+    if kind == kinds.POD:  # admission adds volumes with names of chance, and Jobs name their pods so
+        mine = [{"metadata": each["metadata"]} for each in mine if "generateName" not in each["metadata"]]
     return sorted(mine, key=lambda each: each["metadata"]["name"])
 
 
 def _still(value: Any) -> Any:
     if isinstance(value, dict):
-        kept = {key: inner for key, inner in value.items() if key not in _MOVING and not key.endswith("Time")}
+        kept = {key: inner for key, inner in value.items() if key not in _MOVING and not key.endswith(_NAMED_BY_CHANCE)}
         if kept.get("kind") == "Secret" or ("data" in kept and "type" in kept):
             kept["data"] = sorted(kept["data"])
-        return {key: _still(inner) for key, inner in kept.items() if key not in ("clusterIP", "clusterIPs", "revision")}
+        return {key: _still(inner) for key, inner in kept.items() if key not in _DRAWN}
     return [_still(each) for each in value] if isinstance(value, list) else value
 
 

@@ -105,6 +105,21 @@ def test_a_released_lease_is_taken_at_once(connection: Connection, world: World)
     run(connection, world, story)
 
 
+def test_a_lease_that_ran_out_is_not_released(connection: Connection, world: World) -> None:
+    """Somebody else may have it by now; a holder that was frozen must not write even that."""
+
+    async def story(make: MakeLeader) -> None:
+        clock = Clock()
+        leader = make("one", clock)
+        await leader.acquire()
+        before = world.get(kinds.LEASE, "lease")["metadata"]["resourceVersion"]
+        clock.now += DEADLINE_SECONDS
+        await leader.release()
+        assert world.get(kinds.LEASE, "lease")["metadata"]["resourceVersion"] == before
+
+    run(connection, world, story)
+
+
 def test_who_comes_back_to_a_lease_of_another_does_not_lead(connection: Connection, world: World) -> None:
     async def story(make: MakeLeader) -> None:
         clock, theirs = Clock(), Clock()
