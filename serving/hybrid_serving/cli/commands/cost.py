@@ -8,8 +8,8 @@ from typing import Annotated, cast
 import typer
 from rich.console import Group, RenderableType
 
-from hybrid_serving.cli import output, statement_view, windows
-from hybrid_serving.cli.failures import UsageFailure, reported
+from hybrid_serving.cli import focus, output, statement_view, windows
+from hybrid_serving.cli.failures import Failure, UsageFailure, reported
 from hybrid_serving.cli.state import StateFolder, default_folder
 from hybrid_serving.ledger import store
 from hybrid_serving.ledger.statement import DIMENSIONS, Dimension, statements
@@ -20,11 +20,14 @@ hybrid cost --window 24h
 
 hybrid cost --window 7d --aggregate tenant
 
+hybrid cost --window 1d --focus yesterday.csv   [dim]# rows for a FinOps tool[/]
+
 hybrid cost --ledger postgresql://reader@ledger/db --json   [dim]# of a cluster[/]"""
 
 Window = Annotated[str, typer.Option(help="How far back to look: a number with m, h or d.")]
 Aggregate = Annotated[str, typer.Option(help=f"What to break it down by, in this order: {', '.join(DIMENSIONS)}.")]
 Address = Annotated[str | None, typer.Option("--ledger", help="Address of a cluster's ledger.", envvar="HYBRID_LEDGER")]
+Focus = Annotated[Path | None, typer.Option("--focus", help="Also write everything as FOCUS 1.2 rows into a CSV file.")]
 State = Annotated[Path | None, typer.Option(help="Folder that `hybrid serve` keeps its state in.")]
 
 
@@ -34,6 +37,7 @@ def cost(
     aggregate: Aggregate = "model,tier,tenant",
     ledger: Address = None,
     state: State = None,
+    focus_path: Focus = None,
     as_json: output.Json = False,
 ) -> None:
     """Show what was served cost: by whom it was used, what nobody used, and what the edge saved."""
@@ -50,6 +54,8 @@ def cost(
             "they are not shown. Check the clock.",
             style="yellow",
         )
+    if focus_path is not None:
+        _write(focus_path, focus.document(sums, after=_time(after), until=_time(until)))
     told = statements(sums, by=by)
     document = {
         "after": _moment(after),
@@ -63,6 +69,13 @@ def cost(
     output.show(document, Group(*(views or [empty])), as_json=as_json)
 
 
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise Failure(f"{path} cannot be written ({error.strerror}); choose another place with `--focus`.") from error
+
+
 def _dimensions(text: str) -> list[Dimension]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     unknown = next((name for name in names if name not in DIMENSIONS), None)
@@ -72,5 +85,9 @@ def _dimensions(text: str) -> list[Dimension]:
     return [cast("Dimension", name) for name in names]
 
 
+def _time(nanoseconds: int) -> datetime:
+    return datetime.fromtimestamp(nanoseconds // 1_000_000_000, tz=UTC)
+
+
 def _moment(nanoseconds: int) -> str:
-    return datetime.fromtimestamp(nanoseconds // 1_000_000_000, tz=UTC).isoformat().replace("+00:00", "Z")
+    return _time(nanoseconds).isoformat().replace("+00:00", "Z")
