@@ -46,14 +46,16 @@ class Bill:
     _prices: dict[Key, PriceList | None] = field(default_factory=dict)
     _stays: dict[str, _Stay] = field(default_factory=dict)
     """By the pod's uid."""
+    _gone: set[Key] = field(default_factory=set)
 
     def reprice(self, key: Key, prices: PriceList | None) -> None:
         """From now on at these prices."""
         self._prices[key] = prices
+        self._gone.discard(key)
 
     def forget(self, key: Key) -> None:
-        """The resource is gone; its last pods are billed without a price."""
-        self._prices.pop(key, None)
+        """The resource is gone; nothing more is told of it once its last pod is."""
+        self._gone.add(key)
 
     def look(self, pods: Iterable[Pod], *, now: datetime, ticks: float) -> None:
         """Bill what passed since the last look; `ticks` are seconds of a stopwatch that nobody sets."""
@@ -66,6 +68,10 @@ class Bill:
                 self._stays[uid] = _stay(pod, seen_at=ticks)
             else:
                 self._stays[uid] = _stay(pod, seen_at=ticks - self._already(pod, now=now))
+        for key in self._gone - {stay.key for stay in self._stays.values()}:
+            self._gone.discard(key)
+            self._prices.pop(key, None)
+            metrics.forget_bill(namespace=key.namespace, name=key.name)
 
     def _already(self, pod: Pod, *, now: datetime) -> float:
         """How long a pod that is seen for the first time has been there, as far as it is ours to bill."""

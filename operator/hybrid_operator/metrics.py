@@ -60,6 +60,12 @@ def forget(*, namespace: str, name: str) -> None:
     CONDITION.remove_by_labels({"namespace": namespace, "name": name})
 
 
+def forget_bill(*, namespace: str, name: str) -> None:
+    """Export no bill any more of a resource whose last pod is gone."""
+    for metric in (POD_SECONDS, BILLED_COST):
+        metric.remove_by_labels({"namespace": namespace, "name": name})
+
+
 def exposition() -> bytes:
     """All metrics in Prometheus' text format."""
     return generate_latest(REGISTRY)

@@ -66,7 +66,7 @@ class Looking:
 @pytest.fixture
 def looking(key: Key) -> Iterator[Looking]:
     yield Looking(key)
-    metrics.forget(namespace=key.namespace, name=key.name)
+    metrics.forget_bill(namespace=key.namespace, name=key.name)
 
 
 def test_a_pod_is_billed_from_its_start_though_it_is_seen_later(looking: Looking, key: Key) -> None:
@@ -143,6 +143,23 @@ def test_head_and_builds_are_told_apart_from_workers(looking: Looking, key: Key)
     assert looking.seconds_of("running", role="head", segment="") == pytest.approx(10)
     assert looking.seconds_of("running", role="engines", segment="") == pytest.approx(10)
     assert looking.seconds_of("running") == pytest.approx(10)
+
+
+def test_a_resource_that_is_gone_is_billed_until_its_last_pod_is_and_then_forgotten(looking: Looking, key: Key) -> None:
+    looking.look(a_pod(key), after=0)
+    looking.bill.forget(key)
+    looking.look(a_pod(key), after=1800)
+    assert looking.cost() == pytest.approx(1)
+    looking.look(after=5)
+    assert f'name="{key.name}"' not in metrics.exposition().decode()
+
+
+def test_a_resource_that_comes_back_under_its_name_is_billed_again(looking: Looking, key: Key) -> None:
+    looking.bill.forget(key)
+    looking.bill.reprice(key, DEAR)
+    looking.look(a_pod(key), after=0)
+    looking.look(a_pod(key), after=1800)
+    assert looking.cost() == pytest.approx(1)
 
 
 def test_a_clock_that_is_set_back_takes_nothing_away(looking: Looking, key: Key) -> None:
