@@ -23,6 +23,7 @@ from hybrid_serving.cloud import held
 
 PORT = 8167
 LOAD_SECONDS = 25.0
+_RESOURCE = {"metadata": {"namespace": "default", "name": "shapes"}}
 pytestmark = pytest.mark.skipif(not prometheus.is_installed(), reason="no Prometheus is installed")
 
 PANELS = [panel for board in (cost_board.BOARD, serving_board.BOARD) for panel in board.panels]
@@ -60,6 +61,7 @@ def _operator_works() -> None:
     operator.IS_LEADER.set(1)
     operator.WAITING.set(0)
     operator.WRITES.labels("RayService", "apply").inc()
+    operator.show_engines(_RESOURCE, [{"name": "large", "engine": "unet 64x64: built, OpenVINO"}])
     # Without a namespace, like the workers of one machine, so that the rules find both.
     operator.POD_SECONDS.labels("", "shapes", "worker", "large", "running").inc(10)
     operator.BILLED_COST.labels("", "shapes", "worker", "large", "running", "allocation").inc(0.0001)

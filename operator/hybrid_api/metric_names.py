@@ -177,6 +177,14 @@ EXPORTED: dict[Exporter, tuple[Metric, ...]] = {
         _gauge("operator_is_leader", "1 in the process that reconciles."),
         _counter("operator_writes", "Writes to the API server, by kind and verb.", "kind", "verb"),
         _counter("operator_missed_changes", "Changes that a resync found and the watch had not told.", "kind"),
+        _gauge(
+            "engines",
+            "Engines that a resource's Jobs saw to, by outcome: built, or found in the cache.",
+            "namespace",
+            "name",
+            "segment",
+            "outcome",
+        ),
         _counter(
             "pod_seconds",
             "How long pods were there, by role (head, ingress, engines, worker) and phase: starting until all "

@@ -207,6 +207,12 @@ _OPERATOR = Row(
             Query("sum(hybriddiffusion_operator_is_leader)", "leaders"),
         ),
         _lines(
+            "Engines, built or found",
+            "What the Jobs of the resources' revisions did: compiled an engine, or found it in the cache.",
+            "count",
+            Query(f"sum by (outcome) (hybriddiffusion_engines{{{SELECTED}}})", "{{outcome}}"),
+        ),
+        _lines(
             "Conditions that do not hold",
             "Resources whose condition is not True.",
             "count",

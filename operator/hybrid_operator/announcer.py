@@ -36,6 +36,7 @@ class Announcer:
         merged = conditions.merged(known, said, generation=generation, now=now)
         for condition in merged:
             metrics.show_condition(live, type_=condition["type"], status=condition["status"])
+        metrics.show_engines(live, rest.get("segments", ()))
         after = {**rest, "observedGeneration": generation, "conditions": merged}
         if after == before:
             return

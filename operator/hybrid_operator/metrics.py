@@ -1,6 +1,6 @@
 """The operator's own metrics, in one registry, as the vocabulary declares them; whoever knows a value sets it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,9 +36,11 @@ IS_LEADER = _gauge("operator_is_leader")
 WRITES = _counter("operator_writes")
 MISSED = _counter("operator_missed_changes")
 CONDITION = _gauge("condition")
+ENGINES = _gauge("engines")
 POD_SECONDS = _counter("pod_seconds")
 BILLED_COST = _counter("billed_cost")
 _STATUSES = ("True", "False", "Unknown")
+_OUTCOMES = ("built", "found")
 
 
 @contextmanager
@@ -55,9 +57,20 @@ def show_condition(resource: Mapping[str, Any], *, type_: str, status: str) -> N
         CONDITION.labels(metadata["namespace"], metadata["name"], type_, each).set(each == status)
 
 
+def show_engines(resource: Mapping[str, Any], segments: Iterable[Mapping[str, Any]]) -> None:
+    """Export what Jobs said they did: a line an engine, such as `unet 64x64: built, …`."""
+    metadata = resource["metadata"]
+    for segment in segments:
+        lines = str(segment.get("engine") or "").splitlines()
+        for each in _OUTCOMES if lines else ():
+            found = sum(line.partition(": ")[2].startswith(each) for line in lines)
+            ENGINES.labels(metadata["namespace"], metadata["name"], segment["name"], each).set(found)
+
+
 def forget(*, namespace: str, name: str) -> None:
     """Export nothing more of a resource that is gone."""
-    CONDITION.remove_by_labels({"namespace": namespace, "name": name})
+    for metric in (CONDITION, ENGINES):
+        metric.remove_by_labels({"namespace": namespace, "name": name})
 
 
 def forget_bill(*, namespace: str, name: str) -> None:

@@ -25,3 +25,21 @@ def test_a_condition_is_one_for_the_status_it_has() -> None:
     assert values == {"True": 0, "False": 1, "Unknown": 0}
     metrics.forget(namespace="default", name="shapes")
     assert metrics.REGISTRY.get_sample_value("hybriddiffusion_condition", {**labels, "status": "False"}) is None
+
+
+def test_engines_are_counted_by_what_their_jobs_said() -> None:
+    report = (
+        "unet 64x64: built, OpenVINO 2026.4, f32, domain abc\ndecoder 64x64: found, OpenVINO 2026.4, f32, domain abc"
+    )
+    report += "\ntext 64x64: found, OpenVINO 2026.4, f32, unverified, as no device here can run it"
+    metrics.show_engines(RESOURCE, [{"name": "large", "engine": report}, {"name": "small"}])
+    labels = {"namespace": "default", "name": "shapes"}
+    found = {
+        (segment, outcome): metrics.REGISTRY.get_sample_value(
+            "hybriddiffusion_engines", {**labels, "segment": segment, "outcome": outcome}
+        )
+        for segment in ("large", "small")
+        for outcome in ("built", "found")
+    }
+    assert found == {("large", "built"): 1, ("large", "found"): 2, ("small", "built"): None, ("small", "found"): None}
+    metrics.forget(**labels)
