@@ -80,6 +80,8 @@ class Reconciler:
     defaults: manifests.Defaults
     clock: Callable[[], datetime]
     last_words: LastWords = field(default_factory=LastWords)
+    default_prices: Callable[[], Mapping[str, str] | None] = lambda: None
+    """The installation's price list as it is now."""
 
     async def reconcile(self, key: Key) -> timedelta | None:
         """Bring the cluster one step closer to the resource; when to look again though nothing is heard."""
@@ -99,7 +101,7 @@ class Reconciler:
         return await self._reconcile(await self._case(key, live, hd))
 
     async def _case(self, key: Key, live: Manifest, hd: HybridDiffusion) -> _Case:
-        references = await resolve(hd, self.cluster)
+        references = await resolve(hd, self.cluster, default_prices=self.default_prices())
         if not references.price_failure:
             self.bill.reprice(key, references.prices)
         blueprint = Blueprint(
@@ -172,6 +174,7 @@ class Reconciler:
             proof=self.proving.proof(key, plan.serving, blueprint, before=before),
             builds_engines=case.goal.builds_engines,
             is_priced=hd.spec.cost is not None,
+            has_default_prices=hd.spec.cost is None and case.references.prices is not None,
             prices=case.references.price_failure or prices.unpriced(case.references.prices, blueprint.occupied(wanted)),
             obstacle=outcome.obstacle,
             lacking=outcome.lacking,

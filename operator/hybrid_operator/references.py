@@ -3,7 +3,7 @@
 Values of Secrets are never asked for here: the API server sends metadata alone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from hybrid_api.prices import PriceList
@@ -23,13 +23,15 @@ class References:
     """The first Secret that is named and not there."""
 
 
-async def resolve(hd: HybridDiffusion, cluster: Cluster) -> References:
+async def resolve(
+    hd: HybridDiffusion, cluster: Cluster, *, default_prices: Mapping[str, str] | None = None
+) -> References:
     """Look everything up as it is now."""
     namespace = hd.metadata.namespace
     found = None
     if hd.spec.cost is not None:
         found = await cluster.get(kinds.CONFIG_MAP, namespace=namespace, name=hd.spec.cost.price_list_ref.name)
-    price_list, failure = prices.resolve(hd, found)
+    price_list, failure = prices.resolve(hd, found, default=default_prices)
     return References(prices=price_list, price_failure=failure, missing=await _missing(hd, cluster))
 
 

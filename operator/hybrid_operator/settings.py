@@ -43,6 +43,8 @@ class Settings(BaseModel):
     """`/healthz` and `/readyz`."""
     metrics_port: Annotated[Port, Field(alias="HYBRID_METRICS_PORT")] = 8080
     """`/metrics`."""
+    prices_path: Annotated[str, Field(alias="HYBRID_PRICES_PATH")] = ""
+    """A folder with the installation's price list, a file for each key, for resources that name none."""
     resync_seconds: Annotated[float, Field(alias="HYBRID_RESYNC_SECONDS", gt=0)] = 120.0
     """How often what was watched is compared with the API server, and what was missed is made up for."""
     ray_via_proxy: Annotated[bool, Field(alias="HYBRID_RAY_VIA_PROXY")] = False

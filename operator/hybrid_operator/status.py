@@ -32,6 +32,8 @@ class Facts:
     """What keeps the plan from being carried out: a name taken, a definition or a right missing."""
     lacking: Failure | None = None
     """What is done without."""
+    has_default_prices: bool = False
+    """Whether the resource names no price list and the installation's is in use."""
     is_current: bool = True
     """Whether Ray has been told the newest tunables."""
     is_scaled_to_nothing: bool = False
@@ -167,6 +169,8 @@ def _prices_resolved(facts: Facts) -> Condition:
     type_ = "PricesResolved"
     if facts.prices:
         return Condition(type_, "False", facts.prices.reason, facts.prices.message)
+    if facts.has_default_prices:
+        return Condition(type_, "True", "Default", "The resource names no price list; the installation's is in use.")
     if not facts.is_priced:
         return Condition(type_, "True", "NotPriced", "The resource names no price list; engine time is not priced.")
     return Condition(type_, "True", "Resolved", "The price list is in use.")

@@ -22,6 +22,7 @@ from hybrid_operator.feed import Feed
 from hybrid_operator.handlers import Watch, WatchBroken, watched
 from hybrid_operator.health import Health
 from hybrid_operator.kinds import Kind
+from hybrid_operator.price_folder import PriceFolder
 from hybrid_operator.probe import Caller
 from hybrid_operator.prober import Prober
 from hybrid_operator.proving import Proving
@@ -69,7 +70,8 @@ class Term:
         store = Store()
         queue = Queue(_later(lambda: reconciler), at_once=_AT_ONCE, random_source=random.Random())
         prober, bill = Prober(queue.add), Bill(began_at=_now())
-        reconciler = self._reconciler(store, prober, bill)
+        folder = PriceFolder(self.settings.prices_path)
+        reconciler = self._reconciler(store, prober, bill, folder)
         feed = Feed(store, queue)
         namespaces = self.settings.watch_namespaces
         watch = Watch(self.connection, kinds=watched(kinds), namespaces=namespaces, listener=feed)
@@ -82,11 +84,12 @@ class Term:
                 group.create_task(_every(_KINDS_SECONDS, comparer.check_kinds), name="kinds")
                 group.create_task(_every(1.0, lambda: _show(queue)), name="metrics")
                 group.create_task(_every(_BILL_SECONDS, lambda: _look(bill, store)), name="bill")
+                group.create_task(_every(_KINDS_SECONDS, lambda: _notice(folder, feed)), name="prices")
         finally:
             await queue.close(within_seconds=_CLOSE_SECONDS)
             await prober.close()
 
-    def _reconciler(self, store: Store, prober: Prober, bill: Bill) -> Reconciler:
+    def _reconciler(self, store: Store, prober: Prober, bill: Bill, folder: PriceFolder) -> Reconciler:
         return Reconciler(
             cluster=self.cluster,
             store=store,
@@ -95,6 +98,7 @@ class Term:
             bill=bill,
             defaults=manifests.Defaults(image=self.settings.serving_image, pull_secrets=self.settings.pull_secrets),
             clock=_now,
+            default_prices=folder.read,
         )
 
     async def _compare(self, comparer: resync.Resync, store: Store, feed: Feed) -> None:
@@ -133,6 +137,12 @@ def _now() -> datetime:
 
 async def _show(queue: Queue) -> None:
     metrics.WAITING.set(queue.waiting())
+
+
+async def _notice(folder: PriceFolder, feed: Feed) -> None:
+    """New prices concern every resource that names none; the others lose nothing by being looked at."""
+    if folder.has_changed():
+        feed.look_at_all(within_seconds=_KINDS_SECONDS)
 
 
 async def _look(bill: Bill, store: Store) -> None:

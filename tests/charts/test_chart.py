@@ -131,6 +131,22 @@ def test_secrets_for_the_serving_image_reach_the_operator_s_settings(helm: Helm)
     assert environment(helm.render())["HYBRID_PULL_SECRETS"] == ""
 
 
+def test_a_price_list_is_mounted_where_the_operator_looks_for_it(helm: Helm) -> None:
+    assert "HYBRID_PRICES_PATH" not in environment(helm.render())
+    manifests = helm.render("--set=prices.currency=USD", "--set-string=prices.gpuHour\\.nvidia-l4=0.71")
+    path = environment(manifests)["HYBRID_PRICES_PATH"]
+    (mount,) = (each for each in container(manifests)["volumeMounts"] if each["mountPath"] == path)
+    volumes = one(manifests, "Deployment")["spec"]["template"]["spec"]["volumes"]
+    (volume,) = (each for each in volumes if each["name"] == mount["name"])
+    config_map = one(manifests, "ConfigMap")
+    assert volume["configMap"]["name"] == config_map["metadata"]["name"]
+    assert config_map["data"] == {"currency": "USD", "gpuHour.nvidia-l4": "0.71"}
+
+
+def test_a_price_for_nothing_known_is_refused(helm: Helm) -> None:
+    assert helm("template", "release", str(_CHART), "--set-string=prices.cpuHour=1").returncode != 0
+
+
 def test_a_budget_would_block_the_only_pod_so_there_is_none(helm: Helm) -> None:
     kinds = {each["kind"] for each in helm.render("--set=replicas=1")}
     assert "PodDisruptionBudget" not in kinds

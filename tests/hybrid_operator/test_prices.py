@@ -66,3 +66,25 @@ def test_a_gpu_without_a_price_is_named_with_its_segment() -> None:
     assert "`gpuHour.h9000`" in failure.message
     assert prices.unpriced(listed, {"small": occupied["small"]}) is None
     assert prices.unpriced(None, occupied) is None
+
+
+def test_a_resource_that_names_no_list_gets_the_installations() -> None:
+    found, failure = prices.resolve(a_resource(cost=None), None, default=GOOD)
+    assert failure is None
+    assert found is not None
+    assert str(found.cpu_core_hour) == "0.03"
+
+
+def test_its_own_list_wins_even_where_it_is_bad() -> None:
+    found, failure = prices.resolve(a_resource(), None, default=GOOD)
+    assert found is None
+    assert failure is not None
+    assert failure.reason == "PriceListMissing"
+
+
+def test_a_bad_list_of_the_installation_is_told_to_be_the_installations() -> None:
+    found, failure = prices.resolve(a_resource(cost=None), None, default={"currency": "USD", "cpuCoreHour": "700"})
+    assert found is None
+    assert failure is not None
+    assert failure.reason == "PriceListInvalid"
+    assert "installation" in failure.message

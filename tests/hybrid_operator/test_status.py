@@ -161,3 +161,11 @@ def test_every_condition_has_a_reason_and_a_sentence() -> None:
             assert each.reason.isalnum()
             assert each.reason[0].isupper()
             assert each.message.strip()
+
+
+def test_prices_say_where_they_come_from() -> None:
+    assert said()["PricesResolved"] == ("True", "Resolved")
+    assert said(is_priced=False)["PricesResolved"] == ("True", "NotPriced")
+    assert said(is_priced=False, has_default_prices=True)["PricesResolved"] == ("True", "Default")
+    failure = Failure("PriceMissing", "No price for a GPU.")
+    assert said(prices=failure)["PricesResolved"] == ("False", "PriceMissing")
