@@ -77,6 +77,28 @@ def test_a_process_that_is_gone_already_is_no_trouble(ledger: Path) -> None:
     bill.close()
 
 
+def test_a_process_that_was_killed_and_that_nobody_has_reaped_is_over(ledger: Path) -> None:
+    """Ray's node process may leave its workers as zombies; these still have an age."""
+    bill = Bill(service="shapes", address=f"sqlite:///{ledger}")
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    bill.see(an_application(child.pid))
+    seen = clocks.process_age_nanoseconds(child.pid)
+    child.kill()
+    _until_zombie(child.pid)
+    time.sleep(0.5)
+    bill.see(an_application(child.pid))
+    bill.close()
+    child.wait()
+    assert sum(line.count.quantity for line in billed(ledger)) <= seen
+
+
+def _until_zombie(pid: int) -> None:
+    limit = time.monotonic() + 10
+    while Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z":
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
 def test_a_worker_that_serve_has_forgotten_is_billed_until_its_process_ends(ledger: Path) -> None:
     bill = Bill(service="shapes", address=f"sqlite:///{ledger}")
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])

@@ -8,6 +8,9 @@ from typing import Literal
 
 from hybrid_serving.cloud.books import Books
 
+_ENDED = ("Z", "X", "x")
+"""States of a process that runs no more and still has an entry, for as long as its parent likes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clocks:
@@ -31,7 +34,10 @@ class Clocks:
 def process_age_nanoseconds(pid: int | Literal["self"] = "self") -> int:
     """How long a process has run, by the kernel's own books; a clock that was set does not change it."""
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    # The second field may contain spaces; the start is the twentieth after its closing parenthesis.
-    started_ticks = int(stat.rsplit(")", 1)[1].split()[19])
+    # The second field may contain spaces; after its closing parenthesis come the state and, 19 fields later, the start.
+    state, *fields = stat.rsplit(")", 1)[1].split()
+    if state in _ENDED:
+        raise ProcessLookupError(f"Process {pid} has ended and waits for its parent to notice.")
+    started_ticks = int(fields[18])
     started = started_ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK")
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) - started
