@@ -4,7 +4,7 @@ KubeRay's condition `Ready` only means that some endpoint exists; whether the ap
 `applicationStatuses`, which KubeRay copies from Ray Serve. Pure.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hybrid_operator.observed import Failure, Stage
@@ -15,6 +15,8 @@ _TRACEBACK = "Traceback (most recent call last)"
 _LONGEST = 300
 
 NOT_RUNNING = "ApplicationNotRunning"
+CRASHES = "ApplicationCrashes"
+"""It is tried again, and has a traceback to show."""
 
 
 def stage(ray_service: Mapping[str, Any]) -> tuple[Stage, Failure | None]:
@@ -30,9 +32,8 @@ def stage(ray_service: Mapping[str, Any]) -> tuple[Stage, Failure | None]:
             return Stage.FAILED, Failure("ApplicationFailed", f"RayService `{name}`: {_cause(application)}")
     if applications and all(each.get("status") == "RUNNING" for each in applications.values()):
         return Stage.DONE, None
-    causes = (_trouble(application) for application in applications.values())
-    trouble = next((cause for cause in causes if cause), None)
-    return Stage.STARTING, Failure(NOT_RUNNING, f"RayService `{name}`: {trouble}") if trouble else None
+    messages = [message for application in applications.values() for message in _messages(application)]
+    return Stage.STARTING, _trouble(f"RayService `{name}`", messages)
 
 
 def is_current(ray_service: Mapping[str, Any]) -> bool:
@@ -71,15 +72,20 @@ def _applications(status: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _cause(application: Mapping[str, Any]) -> str:
-    return _trouble(application) or f"Ray Serve gave it up without a message, its status is {application['status']}."
+    found = _most_telling(list(_messages(application)))
+    return found or f"Ray Serve gave it up without a message, its status is {application['status']}."
 
 
-def _trouble(application: Mapping[str, Any]) -> str | None:
+def _trouble(who: str, messages: Sequence[str]) -> Failure | None:
+    said = _most_telling(messages)
+    reason = CRASHES if any(_TRACEBACK in message for message in messages) else NOT_RUNNING
+    return Failure(reason, f"{who}: {said}") if said else None
+
+
+def _most_telling(messages: Sequence[str]) -> str:
     """The message with a traceback in it, else any; messages of healthy deployments say nothing."""
-    messages = list(_messages(application))
     with_traceback = (message for message in messages if _TRACEBACK in message)
-    found = next(with_traceback, messages[0] if messages else "")
-    return last_line(found) or None
+    return last_line(next(with_traceback, messages[0] if messages else ""))
 
 
 def _messages(application: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,49 @@
+"""What is known of a revision's troubles: the most telling of all that its objects say."""
+
+from typing import Any
+
+import pytest
+
+from hybrid_operator import kinds, observation
+from hybrid_operator.children import LABEL_REVISION, Children
+from hybrid_operator.kinds import Kind
+
+OWNER = "uid-of-shapes"
+CRASH = "The deployment failed:\nTraceback (most recent call last):\n  File …\nKeyInvalidError: Key `a` has 5 bytes."
+
+
+def an_object(kind: Kind, **parts: Any) -> dict[str, Any]:
+    metadata = {
+        "name": f"shapes-{kind.name.lower()}",
+        "labels": {LABEL_REVISION: "r1"},
+        "creationTimestamp": "2026-11-01T12:00:00Z",
+        "ownerReferences": [{"uid": OWNER, "controller": True}],
+    }
+    return {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **parts}
+
+
+def a_ray_service(message: str) -> dict[str, Any]:
+    deployments = {"Ingress": {"status": "UPDATING", "message": message}}
+    applications = {"shapes": {"status": "DEPLOYING", "serveDeploymentStatuses": deployments}}
+    side = {"rayClusterName": "c", "applicationStatuses": applications}
+    return an_object(kinds.RAY_SERVICE, status={"pendingServiceStatus": side})
+
+
+def a_pod(**state: Any) -> dict[str, Any]:
+    return an_object(kinds.POD, status={"initContainerStatuses": [{"name": "engines", "state": state}]})
+
+
+@pytest.mark.parametrize(
+    ("objects", "reason"),
+    [
+        ([a_ray_service(CRASH)], "ApplicationCrashes"),
+        ([a_ray_service(CRASH), a_pod(running={})], "ApplicationCrashes"),
+        ([a_ray_service("1 replica is not scheduled"), a_pod(running={})], "BuildingEngines"),
+        ([a_ray_service(CRASH), a_pod(terminated={"exitCode": 1})], "ContainerCrashed"),
+        ([a_ray_service("1 replica is not scheduled")], "ApplicationNotRunning"),
+    ],
+)
+def test_the_most_telling_trouble_is_told(objects: list[dict[str, Any]], reason: str) -> None:
+    found = observation.observe(Children(OWNER, tuple(objects)), service_name="shapes", status={}).revision("r1")
+    assert found.trouble is not None
+    assert found.trouble.reason == reason
