@@ -28,10 +28,10 @@ test: $(READY) ## Run the tests: pure ones first, then single real components
 	$(BIN)/python -m pytest -m "not component"
 	$(BIN)/python -m pytest -m component
 
-e2e: $(READY) ## Run the whole service on this machine under load and faults
-	$(BIN)/python -m pytest e2e -m "not cluster and not plans"
+e2e: $(READY) ## Run the whole service under load and faults, and the operator's story on a Kubernetes of this machine
+	$(BIN)/python -m pytest e2e -m "not full and not plans"
 
-e2e-full: $(READY) ## All of it: a real Kubernetes with KubeRay and the operator in it, and big TensorRT plans
+e2e-full: $(READY) ## All of it: everything that may happen to a cluster, and big TensorRT plans
 	$(BIN)/python -m pytest e2e
 
 check: $(READY) ## Lint, types, import contracts, and generated files unchanged

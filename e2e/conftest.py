@@ -1,13 +1,18 @@
 """The service that the end-to-end tests share, and the pictures it draws when nothing disturbs it."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from e2e import load, release, served
+from e2e import load, release, resource, served
 from e2e.cluster import requirements, session
 from e2e.cluster.cluster import Cluster
+from e2e.resource import Resource
+
+READY_SECONDS = 180.0
+"""From `kubectl apply` of a resource whose images are there."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -58,3 +63,13 @@ def operator(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     """The cluster, with KubeRay and the operator in it."""
     with release.installed(cluster, tmp_path_factory.mktemp("release")):
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def shapes(operator: Cluster) -> Resource:
+    """The README's sample, Ready. Whoever changes it puts it back; the last of its tests deletes it."""
+    shapes = Resource(operator)
+    started = shapes.apply(resource.sample(operator))
+    shapes.wait("Ready", seconds=READY_SECONDS)
+    print(f"\nReady {time.monotonic() - started:.0f} s after `kubectl apply`.")
+    return shapes

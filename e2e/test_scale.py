@@ -3,12 +3,10 @@
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from e2e import resource
-from e2e.cluster.cluster import Cluster
 from e2e.resource import Resource
 from e2e.served import eventually
 
@@ -22,19 +20,18 @@ _FOLLOWED_SECONDS = 15.0
 _WRITER_SECONDS = 5.0
 
 
-def _from_nothing(spec: dict[str, Any]) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def from_nothing(shapes: Resource) -> Iterator[None]:
+    """The first segment may go to zero, and comes back when the tests have ended."""
+    before = shapes.spec()["segments"]
     bounds = {"minReplicas": 0, "maxReplicas": 2, "targetQueueTime": "100ms"}
     delays = {"scaleDownDelay": "5s", "scaleToZeroDelay": f"{_TO_ZERO_SECONDS}s"}
-    spec["segments"][0]["workers"] = {"autoscaling": {**bounds, **delays}}
-
-
-@pytest.fixture(scope="module")
-def shapes(operator: Cluster) -> Iterator[Resource]:
-    shapes = Resource(operator)
-    shapes.apply(resource.sample(operator, _from_nothing))
-    shapes.wait("Available", seconds=_READY_SECONDS)
-    yield shapes
-    shapes.delete()
+    first = {**before[0], "workers": {"autoscaling": {**bounds, **delays}}}
+    shapes.patch({"segments": [first, *before[1:]]})
+    yield
+    shapes.patch({"segments": before, "replicas": None})
+    eventually(lambda: len(shapes.replicas()["large"]) >= 1, seconds=120.0, what="a worker is back")
+    shapes.wait("Ready", seconds=_READY_SECONDS)
 
 
 def _wait_for_nothing(shapes: Resource) -> float:
@@ -61,7 +58,7 @@ def _draw_all_at_once(shapes: Resource) -> list[Exception]:
     return failures
 
 
-@pytest.mark.parametrize("time_around", [1, 2])
+@pytest.mark.parametrize("time_around", [1, pytest.param(2, marks=pytest.mark.full)])
 def test_workers_come_from_nothing_and_go_again(shapes: Resource, time_around: int) -> None:
     print(f"\n{time_around}: no worker after {_wait_for_nothing(shapes):.0f} s")
     assert shapes.condition("Available")["status"] == "True"
@@ -74,6 +71,7 @@ def test_workers_come_from_nothing_and_go_again(shapes: Resource, time_around: i
     assert _draw_all_at_once(shapes) == []
 
 
+@pytest.mark.full
 def test_a_number_of_replicas_is_followed_and_never_written(shapes: Resource) -> None:
     segments = shapes.spec()["segments"]
     del segments[0]["workers"]

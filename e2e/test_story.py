@@ -15,18 +15,8 @@ from e2e.served import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 
-READY_SECONDS = 180.0
+ROLLED_SECONDS = 180.0
 APPLIED_SECONDS = 15.0
-
-
-@pytest.fixture(scope="module")
-def shapes(operator: Cluster) -> Resource:
-    """The README's sample, Ready."""
-    shapes = Resource(operator)
-    started = shapes.apply(resource.sample(operator))
-    shapes.wait("Ready", seconds=READY_SECONDS)
-    print(f"\nReady {time.monotonic() - started:.0f} s after `kubectl apply`.")
-    return shapes
 
 
 def test_the_release_passes_its_own_test(operator: Cluster) -> None:
@@ -83,9 +73,9 @@ def test_a_changed_image_size_rolls_to_a_new_revision(shapes: Resource) -> None:
     segments = shapes.cluster.get("hybriddiffusion", "shapes", "--namespace=default")["spec"]["segments"]
     segments[0]["engine"]["batchSizes"] = [1, 2, 4]
     changed = shapes.patch({"segments": segments})
-    eventually(lambda: shapes.revision() != old, seconds=READY_SECONDS, what="the new revision serves")
+    eventually(lambda: shapes.revision() != old, seconds=ROLLED_SECONDS, what="the new revision serves")
     print(f"\nThe new revision served after {time.monotonic() - changed:.0f} s.")
-    shapes.wait("Ready", seconds=READY_SECONDS)
+    shapes.wait("Ready", seconds=ROLLED_SECONDS)
     eventually(lambda: not pods & shapes.pod_names(), seconds=180.0, what="the old revision is gone")
     print(f"The old revision was gone after {time.monotonic() - changed:.0f} s.")
     with shapes.client() as client:

@@ -14,7 +14,7 @@ from e2e.cluster.cluster import Cluster, Manifest
 from e2e.resource import Resource
 from e2e.served import eventually
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 
 _CHANGE_SECONDS = 30.0
 _BUILD_SECONDS = 240.0

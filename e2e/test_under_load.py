@@ -13,7 +13,7 @@ from e2e.open_loop import OpenLoop
 from e2e.resource import Resource
 from e2e.served import eventually
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 
 _RATE = 2.0
 _CALM_SECONDS = 30.0
