@@ -131,6 +131,17 @@ def test_a_disruption_budget_is_there_where_two_ingress_pods_are(tour: Resource)
     _goes(tour, "poddisruptionbudget", "tour-ingress")
 
 
+def test_a_new_signing_key_is_made_on_request(tour: Resource) -> None:
+    _comes(tour, "secret", "tour-signing")
+    annotation = "hybriddiffusion.io/rotate-signing-key=today"
+    tour.cluster.kubectl("annotate", "hybriddiffusion", "tour", "--namespace=default", annotation)
+
+    def keys() -> int:
+        return len(tour.cluster.get("secret", "tour-signing", "--namespace=default")["data"])
+
+    eventually(lambda: keys() == 2, seconds=_CHANGE_SECONDS, what="a second signing key")
+
+
 def test_a_signing_key_that_was_made_goes_when_another_is_named(tour: Resource) -> None:
     _comes(tour, "secret", "tour-signing")
     tour.patch({"handoff": {"signingKeySecretRef": {"name": "signing"}}})
