@@ -39,9 +39,9 @@ def provide(name: str) -> Path:
 
 
 def module_folder(name: str) -> Path:
-    """Where the sources of a program's own module lie; KubeRay keeps its CRDs there."""
+    """Where the sources of a program's own module lie: KubeRay keeps its definitions there, KWOK its stages."""
     program = PROGRAMS[name]
-    command = ["go", "list", "-mod=mod", "-m", "-f", "{{.Dir}}", program.package]
+    command = ["go", "list", "-mod=mod", "-find", "-f", "{{.Module.Dir}}", program.package]
     listed = subprocess.run(command, cwd=_MODULES / program.module, capture_output=True, text=True, check=False)
     if listed.returncode or not listed.stdout.strip():
         raise ProgramMissingError(f"`go list` does not find the sources of {name}:\n{listed.stderr[-2000:]}")

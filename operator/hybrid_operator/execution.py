@@ -50,14 +50,14 @@ class Execution:
 
         The resource's schema does not know pods, and KubeRay would leave a wrong one to a log of its own.
         """
-        for action in actions:
-            if isinstance(action, Record) and not self._blueprint.is_recorded(action.revision):
-                for path, template in self._blueprint.pod_templates(action.revision).items():
-                    try:
-                        await self._cluster.judge(template)
-                    except Invalid as error:
-                        where = f"`{path}` or `spec.kubeRay.podTemplate`"
-                        return Failure("PodTemplateInvalid", f"Pods cannot be made as {where} has them: {error}")
+        recorded = [action.revision for action in actions if isinstance(action, Record)]
+        new = [revision for revision in recorded if not self._blueprint.is_recorded(revision)]
+        for path, template in (item for revision in new for item in self._blueprint.pod_templates(revision).items()):
+            try:
+                await self._cluster.judge(template)
+            except Invalid as error:
+                where = f"`{path}` or `spec.kubeRay.podTemplate`"
+                return Failure("PodTemplateInvalid", f"Pods cannot be made as {where} has them: {error}")
         return None
 
     async def equip(self, secrets: dict[str, Callable[[], Manifest]]) -> Failure | None:
