@@ -138,3 +138,24 @@ def test_a_mistake_is_one_sentence(hybrid, tmp_path: Path, arguments: list[str],
     assert said in err
     assert "secret" not in err
     assert err.count("\n") == 1
+
+
+def test_what_is_forgotten_is_said_and_gone(hybrid, state: Path) -> None:
+    code, _, said = hybrid("cost", "--state", state, "--window", "30d", "--forget", "12h", "--json")
+    assert code == 0
+    assert "Deleted 1 intervals" in said
+    code, _, said = hybrid("cost", "--state", state, "--forget", "12h", "--json")
+    assert "Deleted 0 intervals" in said
+
+
+def test_deleting_from_a_ledger_that_is_not_there_makes_none(hybrid, tmp_path: Path) -> None:
+    code, _, said = hybrid("cost", "--state", tmp_path, "--forget", "1d")
+    assert code == 1
+    assert "nothing was served from this folder yet" in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("age", ["0d", "yesterday", "-1d"])
+def test_an_age_that_is_none_deletes_nothing(hybrid, state: Path, age: str) -> None:
+    assert hybrid("cost", "--state", state, f"--forget={age}")[0] == 2
+    assert "Deleted 1" in hybrid("cost", "--state", state, "--forget", "12h")[2]

@@ -55,6 +55,10 @@ FROM (
     WHERE ended_at > %(after)s AND ended_at <= %(until)s
 ) AS counted GROUP BY 1, 2, service, currency, segment, tier, tenant, kind, rate
 """
+_FORGET_LINES = """
+DELETE FROM hybriddiffusion.line AS line USING hybriddiffusion.interval AS interval
+WHERE interval.source = line.source AND interval.sequence = line.sequence AND interval.ended_at < %s
+"""
 
 
 class PostgresqlStore:
@@ -89,6 +93,12 @@ class PostgresqlStore:
         with self._usable() as connection:
             row = connection.execute("SELECT MAX(ended_at) FROM hybriddiffusion.interval").fetchone()
             return row[0] if row else None
+
+    def forget(self, *, before: int) -> int:
+        """Delete what ended before then, for good; how many intervals that were."""
+        with self._usable() as connection, connection.transaction():
+            connection.execute(_FORGET_LINES, (before,))
+            return connection.execute("DELETE FROM hybriddiffusion.interval WHERE ended_at < %s", (before,)).rowcount
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -42,6 +42,12 @@ FROM (
     FROM interval JOIN line USING (source, sequence) WHERE ended_at > :after AND ended_at <= :until
 ) GROUP BY 1, 2, service, currency, segment, tier, tenant, kind, rate
 """
+_FORGET_LINES = """
+DELETE FROM line WHERE EXISTS (
+    SELECT 1 FROM interval
+    WHERE interval.source = line.source AND interval.sequence = line.sequence AND ended_at < ?
+)
+"""
 
 
 class SqliteStore:
@@ -80,6 +86,15 @@ class SqliteStore:
         with self._usable() as connection:
             found: int | None = connection.execute("SELECT MAX(ended_at) FROM interval").fetchone()[0]
             return found
+
+    def forget(self, *, before: int) -> int:
+        """Delete what ended before then, for good; how many intervals that were."""
+        with self._usable() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(_FORGET_LINES, (before,))
+            found = connection.execute("DELETE FROM interval WHERE ended_at < ?", (before,))
+            connection.execute("COMMIT")
+            return found.rowcount
 
     def close(self) -> None:
         """Let go of the file."""

@@ -73,6 +73,10 @@ class Store(Protocol):
         """When the last interval of all ended."""
         ...
 
+    def forget(self, *, before: int) -> int:
+        """Delete what ended before then, for good; how many intervals that were."""
+        ...
+
     def close(self) -> None:
         """Let go of the database."""
         ...
@@ -128,6 +132,9 @@ class _Unusable:
         raise LedgerError(str(self.reason))
 
     def latest(self) -> int | None:
+        raise LedgerError(str(self.reason))
+
+    def forget(self, *, before: int) -> int:  # noqa: ARG002  # as above
         raise LedgerError(str(self.reason))
 
     def close(self) -> None:

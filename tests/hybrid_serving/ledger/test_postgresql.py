@@ -131,6 +131,16 @@ def test_a_server_that_goes_and_comes_back_costs_nothing_committed(server, an_in
     assert found.line.count.rows == 4
 
 
+def test_what_is_forgotten_is_gone_and_nothing_else_is(server, an_interval) -> None:
+    store = PostgresqlStore(server.address)
+    for sequence, ended_at in enumerate((-30, -20, -10)):
+        store.put(an_interval(sequence=sequence, source="old", service="old", ended_at=ended_at))
+    assert store.forget(before=-20) == 1
+    (found,) = (each for each in store.sums(after=-99, until=0) if each.service == "old")
+    store.close()
+    assert found.line.count.rows == 4
+
+
 def test_the_course_comes_to_the_sums(server, an_interval, a_line) -> None:
     store = PostgresqlStore(server.address)
     lines = (a_line("step"), a_line("startup", tenant="", quantity=40), a_line("idle", tenant="", rate="0.37"))

@@ -53,6 +53,16 @@ def test_a_window_begins_after_its_beginning_and_ends_with_its_end(path, an_inte
     kept.close()
 
 
+def test_what_is_forgotten_is_gone_with_its_lines_and_nothing_else_is(path, an_interval) -> None:
+    kept = SqliteStore(path)
+    for sequence, ended_at in enumerate((10, 20, 30)):
+        kept.put(an_interval(sequence=sequence, ended_at=ended_at))
+    assert kept.forget(before=20) == 1
+    assert kept.forget(before=20) == 0
+    kept.close()
+    assert set(quantities(path)) == {("one", 1), ("one", 2)}
+
+
 def test_sums_keep_prices_apart(path, an_interval, a_line) -> None:
     kept = SqliteStore(path)
     kept.put(an_interval(a_line(rate="1")))

@@ -22,12 +22,17 @@ hybrid cost --window 7d --aggregate tenant
 
 hybrid cost --window 1d --focus yesterday.csv   [dim]# rows for a FinOps tool[/]
 
+hybrid cost --forget 400d   [dim]# deletes what is older, for good[/]
+
 hybrid cost --ledger postgresql://reader@ledger/db --json   [dim]# of a cluster[/]"""
 
 Window = Annotated[str, typer.Option(help="How far back to look: a number with m, h or d.")]
 Aggregate = Annotated[str, typer.Option(help=f"What to break it down by, in this order: {', '.join(DIMENSIONS)}.")]
 Address = Annotated[str | None, typer.Option("--ledger", help="Address of a cluster's ledger.", envvar="HYBRID_LEDGER")]
 Focus = Annotated[Path | None, typer.Option("--focus", help="Also write everything as FOCUS 1.2 rows into a CSV file.")]
+Forget = Annotated[
+    str | None, typer.Option(help="First delete what is longer ago than this, for good: a number with m, h or d.")
+]
 State = Annotated[Path | None, typer.Option(help="Folder that `hybrid serve` keeps its state in.")]
 
 
@@ -38,6 +43,7 @@ def cost(
     ledger: Address = None,
     state: State = None,
     focus_path: Focus = None,
+    forget: Forget = None,
     as_json: output.Json = False,
 ) -> None:
     """Show what was served cost: by whom it was used, what nobody used, and what the edge saved."""
@@ -45,7 +51,10 @@ def cost(
     after = until - windows.seconds(window) * 1_000_000_000
     folder = StateFolder((state or default_folder() / "serve").expanduser().resolve())
     with reported(failure=(store.LedgerError,)):
-        found = store.connect(ledger or f"{store.SQLITE}{folder.ledger}", is_read_only=True)
+        address = ledger or f"{store.SQLITE}{folder.ledger}"
+        if forget is not None:
+            _forget(address, before=until - windows.seconds(forget) * 1_000_000_000)
+        found = store.connect(address, is_read_only=True)
         sums, latest = found.sums(after=after, until=until), found.latest() or 0
         found.close()
     if latest > until:
@@ -67,6 +76,18 @@ def cost(
         f"Nothing was served in the last {window}; the ledger ends {_moment(latest) if latest else 'before it began'}."
     )
     output.show(document, Group(*(views or [empty])), as_json=as_json)
+
+
+def _forget(address: str, *, before: int) -> None:
+    reader = store.connect(address, is_read_only=True)
+    reader.latest()  # what is not there must not be made by deleting from it
+    reader.close()
+    kept = store.connect(address)
+    try:
+        count = kept.forget(before=before)
+    finally:
+        kept.close()
+    output.notes().print(f"Deleted {count} intervals that ended before {_moment(before)}.")
 
 
 def _write(path: Path, text: str) -> None:
