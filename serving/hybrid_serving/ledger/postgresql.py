@@ -56,8 +56,8 @@ FROM (
 ) AS counted GROUP BY 1, 2, service, currency, segment, tier, tenant, kind, rate
 """
 _FORGET_LINES = """
-DELETE FROM hybriddiffusion.line AS line USING hybriddiffusion.interval AS interval
-WHERE interval.source = line.source AND interval.sequence = line.sequence AND interval.ended_at < %s
+DELETE FROM hybriddiffusion.line AS gone USING hybriddiffusion.interval AS head
+WHERE head.source = gone.source AND head.sequence = gone.sequence AND head.ended_at < %s
 """
 
 
