@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tests.component.operator.planes import a_world, install_kuberay, install_ours
+from tests.component.operator.player import Player
+from tests.component.operator.world import World
 
 from e2e import many
 from e2e.cluster import fake_nodes
 from e2e.cluster.control_plane import control_plane
-from tests.component.operator.planes import a_world, install_kuberay, install_ours
-from tests.component.operator.player import Player
-from tests.component.operator.world import World
 
 pytestmark = [pytest.mark.full, pytest.mark.timeout(2400)]
 
