@@ -20,6 +20,8 @@ from e2e.served import SAMPLE, Replica, eventually
 
 KIND = "hybriddiffusion"
 PORT = 8000
+_GONE_SECONDS = 240.0
+"""A worker that still waits for Ray does not hear that it shall end, and takes its whole grace of 180 s."""
 Change = Callable[[dict[str, Any]], None]
 _ASK_RAY = """
 import os, sys, urllib.request
@@ -115,7 +117,7 @@ class Resource:
         kinds = "pods,services,rayservices,rayclusters,controllerrevisions,jobs,poddisruptionbudgets,networkpolicies"
         eventually(
             lambda: not self.cluster.get(kinds, label, self._where())["items"],
-            seconds=180.0,
+            seconds=_GONE_SECONDS,
             what=f"nothing of {self.name} is left",
         )
 

@@ -86,8 +86,9 @@ def test_a_number_of_replicas_is_followed_and_never_written(shapes: Resource) ->
         time.sleep(_WRITER_SECONDS)  # the pace of the foreign writer, which nothing answers
         assert shapes.spec()["replicas"] == replicas
     eventually(lambda: shapes.status().get("replicas") == 2, seconds=180.0, what="two workers")
-    assert "kubectl" in _writers_of_replicas(shapes)
-    assert not [each for each in _writers_of_replicas(shapes) if "hybrid" in each]
+    writers = _writers_of_replicas(shapes)
+    assert writers
+    assert all(each.startswith("kubectl") for each in writers), writers
 
 
 def _scale(shapes: Resource, replicas: int) -> None:
