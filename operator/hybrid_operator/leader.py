@@ -97,7 +97,7 @@ class Leader:
         started = self._clock()
         try:
             async with asyncio.timeout(_ATTEMPT_SECONDS):
-                lease = await self._take_or_renew()
+                lease = await self._take_or_renew(started)
         except (ClusterError, TimeoutError) as error:
             logger.warning("The Lease could not be taken or renewed: %s", str(error) or "no answer in time")
             return False
@@ -107,9 +107,11 @@ class Leader:
             self._renewed_at = started
         return lease is not None
 
-    async def _take_or_renew(self) -> Manifest | None:
+    async def _take_or_renew(self, started: float) -> Manifest | None:
         """The Lease if it is ours now. A conflict means that somebody was faster, and is an error of this attempt."""
         lease = await self._cluster.get(kinds.LEASE, namespace=self._namespace, name=self._name)
+        if self._clock() > started + _ATTEMPT_SECONDS:
+            raise TimeoutError  # frozen meanwhile, so what was read is old
         if lease is None:
             return await self._cluster.create(self._new())
         spec = lease.get("spec") or {}

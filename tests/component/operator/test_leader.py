@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from tests.component.operator.world import World
@@ -115,6 +116,29 @@ def test_a_lease_that_ran_out_is_not_released(connection: Connection, world: Wor
         before = world.get(kinds.LEASE, "lease")["metadata"]["resourceVersion"]
         clock.now += DEADLINE_SECONDS
         await leader.release()
+        assert world.get(kinds.LEASE, "lease")["metadata"]["resourceVersion"] == before
+
+    run(connection, world, story)
+
+
+def test_a_holder_that_is_frozen_between_reading_and_writing_does_not_write(
+    connection: Connection, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def story(make: MakeLeader) -> None:
+        clock = Clock()
+        leader = make("one", clock)
+        await leader.acquire()
+        before = world.get(kinds.LEASE, "lease")["metadata"]["resourceVersion"]
+        get = Cluster.get
+
+        async def freeze(*about: Any, **more: Any) -> Any:
+            found = await get(*about, **more)
+            clock.now += 60
+            return found
+
+        monkeypatch.setattr(Cluster, "get", freeze)
+        assert not await leader._attempt()
+        monkeypatch.undo()
         assert world.get(kinds.LEASE, "lease")["metadata"]["resourceVersion"] == before
 
     run(connection, world, story)
