@@ -1,5 +1,6 @@
-"""Every kind of resource, for tests of what holds for all, and the API server for those that ask it."""
+"""Every kind of resource, for tests of what holds for all, and one API server for those that ask it."""
 
+import os
 import ssl
 from collections.abc import Callable, Iterator
 
@@ -10,7 +11,8 @@ from tests.hybrid_operator.manifests.samples import Manifest, bare, everything, 
 from tests.hybrid_operator.manifests.server import Server
 
 from e2e.cluster import programs
-from e2e.cluster.control_plane import ControlPlane
+from e2e.cluster.catalogue import CONTROL_PLANE
+from e2e.cluster.control_plane import ControlPlane, control_plane
 from hybrid_api import crd
 from hybrid_api.v1alpha1 import HybridDiffusion
 
@@ -26,6 +28,20 @@ def make(request: pytest.FixtureRequest) -> Make:
 @pytest.fixture
 def hd(make: Make) -> HybridDiffusion:
     return parsed(make())
+
+
+@pytest.fixture(scope="session")
+def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """etcd and kube-apiserver alone: controllers, as the shared one has, would write beside us what is counted here."""
+    try:
+        for name in (*CONTROL_PLANE, "kuberay"):
+            programs.provide(name)
+    except programs.ProgramMissingError as error:
+        if "CI" in os.environ:
+            raise
+        pytest.skip(str(error))
+    with control_plane(tmp_path_factory.mktemp("control-plane")) as plane:
+        yield plane
 
 
 @pytest.fixture(scope="session")
