@@ -31,7 +31,7 @@ def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path, monkeypatch: py
         pass
 
 
-@pytest.mark.cluster
+@pytest.mark.full
 def test_the_chart_comes_and_goes_and_the_reader_s_resources_stay(readers: ControlPlane, tmp_path: Path) -> None:
     with pytest.raises(NoClusterError, match="install KubeRay"), session.cluster():
         pass
