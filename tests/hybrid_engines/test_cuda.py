@@ -17,6 +17,7 @@ def has_gpu():
     return True
 
 
+@pytest.mark.hardware
 @pytest.mark.skipif(has_gpu(), reason="there is a GPU")
 def test_without_a_gpu_there_is_one_sentence_with_cudas_reason():
     with pytest.raises(BackendUnavailable, match=r"can be used here: `cudaGetDeviceProperties` says: .+\.$"):

@@ -35,6 +35,7 @@ def test_more_threads_than_processors_are_refused_before_anything_is_built(tmp_p
     assert not list((tmp_path / ".building").iterdir())
 
 
+@pytest.mark.hardware
 @pytest.mark.skipif(not cpu.has_bf16(), reason="this CPU has no bf16")
 def test_bf16_is_near_eager_and_another_domain(engine_store):
     engine = ensure("small", "unet", cache=engine_store, spec=replace(SPEC, precision="bf16"))
@@ -103,6 +104,7 @@ def test_what_openvino_cannot_compile_is_one_sentence_and_leaves_nothing(tmp_pat
     assert [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"] == []
 
 
+@pytest.mark.hardware
 @pytest.mark.skipif(cpu.usable_threads() < 2, reason="this process may run on one processor")
 def test_two_threads_are_batch_invariant_too(engine_store):
     assert ensure("small", "unet", cache=engine_store, spec=replace(SPEC, threads=2)).is_batch_invariant

@@ -76,6 +76,7 @@ def test_its_key_names_library_version_capabilities_and_buckets(case):
 
 
 @pytest.mark.component
+@pytest.mark.hardware
 @pytest.mark.skipif(can_run(), reason="there is a GPU that runs it")
 def test_without_a_gpu_a_plan_is_not_verified_and_loading_it_says_why(case, engine_store):
     wanted, entry = case
@@ -86,6 +87,7 @@ def test_without_a_gpu_a_plan_is_not_verified_and_loading_it_says_why(case, engi
 
 
 @pytest.mark.component
+@pytest.mark.hardware
 @pytest.mark.skipif(can_run(), reason="there is a GPU that runs it")
 def test_a_build_job_reports_that_the_plan_is_unverified(case, engine_store, tmp_path):
     wanted, _ = case
@@ -96,6 +98,7 @@ def test_a_build_job_reports_that_the_plan_is_unverified(case, engine_store, tmp
     )
 
 
+@pytest.mark.hardware
 @pytest.mark.skipif(can_run(), reason="there is a GPU that runs it")
 def test_without_a_gpu_nothing_is_built_that_could_not_be_returned(tmp_path):
     with pytest.raises(BackendUnavailable, match="No NVIDIA GPU"):
@@ -213,6 +216,7 @@ def test_other_precisions_become_plans_with_the_same_arrays(component, precision
 
 
 @pytest.mark.gpu
+@pytest.mark.hardware
 @pytest.mark.skipif(not can_run(), reason="no GPU here that TensorRT takes")
 @pytest.mark.parametrize(("name", "component"), NETWORKS)
 def test_on_a_gpu_a_plan_answers_its_probe_in_every_bucket(name, component, engine_store):
