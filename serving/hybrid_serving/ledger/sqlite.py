@@ -3,6 +3,8 @@
 Write-ahead log with full synchronisation: what was committed survives `kill -9` and a power cut.
 """
 
+import fcntl
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -133,14 +135,26 @@ class SqliteStore:
             connection = sqlite3.connect(
                 self._path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.executescript(_SCHEMA + f"PRAGMA user_version={VERSION};")
+            with _alone_in(self._path.parent):
+                connection.execute("PRAGMA journal_mode=WAL")
+                connection.execute("PRAGMA synchronous=FULL")
+                connection.executescript(_SCHEMA + f"PRAGMA user_version={VERSION};")
         found = connection.execute("PRAGMA user_version").fetchone()[0]
         if found != VERSION:
             connection.close()
             raise sqlite3.DatabaseError(f"found version {found} of its tables, expected {VERSION}")
         return connection
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """SQLite does not wait for others where a new file becomes a write-ahead log; it fails at once."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _values(head: tuple[str, int], line: Line) -> tuple[str | int, ...]:

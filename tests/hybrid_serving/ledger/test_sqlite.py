@@ -5,7 +5,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,21 @@ def test_two_processes_write_in_turn(path) -> None:
     ]
     assert [writer.wait(60) for writer in writers] == [0, 0]
     assert len(quantities(path)) == 80
+
+
+def test_many_that_open_a_new_ledger_at_once_wait_for_each_other(tmp_path, an_interval, a_line) -> None:
+    for round_ in range(20):
+        path, start = tmp_path / str(round_) / "ledger.sqlite", threading.Barrier(8)
+
+        def write(source: str, path: Path = path, start: threading.Barrier = start) -> None:
+            start.wait()
+            kept = SqliteStore(path)
+            kept.put(an_interval(a_line(), source=source))
+            kept.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(write, map(str, range(8))))
+        assert len(quantities(path)) == 8
 
 
 def test_a_full_disk_is_a_sentence_and_the_interval_can_be_put_later(path) -> None:
