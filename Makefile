@@ -25,14 +25,15 @@ demo: $(READY) ## Serve the sample, draw pictures, hand half of them to an edge 
 	$(BIN)/python -m e2e.demo
 
 test: $(READY) ## Run the tests: pure ones first, then single real components
-	$(BIN)/python -m pytest -m "not component"
-	$(BIN)/python -m pytest -m component
+	$(BIN)/python -m pytest -m "not component and not full" -n 2 --dist loadfile
+	$(BIN)/python -m pytest -m "component and not full"
 
 e2e: $(READY) ## Run the whole service under load and faults, and the operator's story on a Kubernetes of this machine
 	$(BIN)/python -m pytest e2e -m "not full and not plans"
 
 e2e-full: $(READY) ## All of it: everything that may happen to a cluster, and big TensorRT plans
 	$(BIN)/python -m pytest e2e
+	$(BIN)/python -m pytest -m full
 
 check: $(READY) ## Lint, types, import contracts, and generated files unchanged
 	$(BIN)/ruff format --check

@@ -166,6 +166,7 @@ def test_missing_weights_of_such_a_network_are_named(pruned):
         load(pruned)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 def test_such_a_network_with_embedded_guidance_becomes_an_engine(guided, tmp_path, backend):
     from hybrid_engines import build, probe, reference
@@ -181,6 +182,7 @@ def test_such_a_network_with_embedded_guidance_becomes_an_engine(guided, tmp_pat
 
 
 @pytest.mark.component
+@pytest.mark.full
 def test_such_a_network_with_embedded_guidance_becomes_a_tensorrt_plan(guided, tmp_path):
     pytest.importorskip("tensorrt_rtx")
     from hybrid_engines import build

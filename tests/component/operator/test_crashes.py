@@ -27,7 +27,10 @@ def crash() -> None:
     raise Crash
 
 
-FAULTS = pytest.mark.parametrize("strike", [crash, lose_the_reply], ids=["crash", "lost reply"])
+FAULTS = pytest.mark.parametrize(
+    "strike",
+    [pytest.param(crash, id="crash"), pytest.param(lose_the_reply, marks=pytest.mark.full, id="lost reply")],
+)
 
 
 def state(world: World, name: str) -> str:

@@ -139,6 +139,7 @@ def test_after_a_polite_stop_the_other_takes_over_at_once(world: World, pair: di
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.full
 def test_a_leader_that_was_frozen_writes_nothing_when_it_goes_on(world: World, pair: dict[str, Process]) -> None:
     touch_all(world)  # in the middle of work
     pair["one"].signal(signal.SIGSTOP)

@@ -30,6 +30,7 @@ def seeded_walk(names: list[str]) -> list[str]:
 
 
 @pytest.mark.timeout(480)
+@pytest.mark.full
 def test_where_a_resource_came_from_leaves_no_trace(connection: Any, world: World, ingress: FakeIngress) -> None:
     refer(world)
     player = Player(world)
