@@ -71,7 +71,7 @@ def _draw(results: Mapping[str, Result], *, path: Path) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415
 
-    figure, axes = plt.subplots(1, len(results), figsize=(4.2 * len(results), 3.6), squeeze=False)
+    figure, axes = plt.subplots(1, len(results), figsize=(4.2 * len(results) + 1.8, 3.6), squeeze=False)
     for axis, result in zip(axes[0], results.values(), strict=True):
         batches = list(result["milliseconds"][BASELINE])
         for name in result["milliseconds"]:
@@ -83,8 +83,8 @@ def _draw(results: Mapping[str, Result], *, path: Path) -> None:
         axis.set_xlabel("batch")
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
-    axes[0][0].set_ylabel("samples a second, eager at batch 1 = 1")
-    axes[0][-1].legend(fontsize=7)
+    axes[0][0].set_ylabel("speed, eager at batch 1 = 1")
+    axes[0][-1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1.02, 0.5))
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=130)
