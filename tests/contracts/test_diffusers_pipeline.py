@@ -132,6 +132,7 @@ def test_one_network_alone_draws_the_picture_of_diffusers_pipeline(
     assert ours.std() > 10  # a picture, not a plain
 
 
+@pytest.mark.full
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("backend", COMPILED)
 @pytest.mark.parametrize("unet", ["large", "small"])

@@ -108,6 +108,7 @@ def small(engine_store):
     return build_it
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("backend", "changes"),
     [("openvino", {"threads": 2}), ("openvino", {"graph": "static"}), ("onnxruntime", {"threads": 2})],

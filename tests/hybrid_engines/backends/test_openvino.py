@@ -73,6 +73,7 @@ def in_a_process_capped_to(instruction_set, *arguments):
     )
 
 
+@pytest.mark.full
 def test_fewer_instructions_are_another_domain(engine_store):
     found = dict(
         in_a_process_capped_to(cap, "-c", CAPPED, str(engine_store)).stdout.split() for cap in ("DEFAULT", "AVX2")
