@@ -93,6 +93,10 @@ def test_a_fixed_change_rolls_through_without_a_gap(
     def smaller_batches(spec: dict[str, Any]) -> None:
         spec["segments"][0]["engine"]["batchSizes"] = [1, 2, 4, 8]
 
+    # Once without load, so that the engines are at hand: how long they take to compile is not what is tested.
+    for each in (_changed(documents, smaller_batches), documents):
+        service.apply(each)
+        served.eventually(lambda: len(service.running("large")) == 2, what="both replicas run", seconds=180)
     before = {replica.actor_id for replica in service.running("large")}
     with load.under_load(service.client, expected=expected) as outcome:
         served.eventually(lambda: outcome.answered >= 6, what="the load runs")
