@@ -125,7 +125,8 @@ class Reconciler:
         rest = report.summary(blueprint.hd, children=blueprint.children, plan=plan) | _estimate(case, facts)
         await self.announcer.say(case.live, rest, status.conditions(facts))
         is_troubled = facts.obstacle is not None or facts.proof.verdict is Verdict.FAILED
-        return _LOOK_AT_OBSTACLE if is_troubled and plan.look_again is None else plan.look_again
+        # Nobody tells when an obstacle goes, and a plan that stopped at one may wait for something much later.
+        return rollout.soonest(_LOOK_AT_OBSTACLE if is_troubled else None, plan.look_again)
 
     async def _observe(self, case: _Case) -> Observed:
         blueprint, wanted = case.blueprint, case.blueprint.revision

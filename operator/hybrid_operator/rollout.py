@@ -131,6 +131,11 @@ def keeping(plan: Plan) -> tuple[Action, ...]:
     return tuple(each for each in plan.actions if isinstance(each, Route | Run) and each.revision == plan.serving)
 
 
+def soonest(*waits: timedelta | None) -> timedelta | None:
+    """The shortest of what is to be waited for; none is negative."""
+    return min((max(wait, _AT_ONCE) for wait in waits if wait is not None), default=None)
+
+
 def _serving(observed: Observed) -> str:
     """Where requests go, or went before somebody took the Service away."""
     known = {each.name for each in observed.revisions if each.has_record or each.service is not Stage.ABSENT}
@@ -209,7 +214,7 @@ def _advance(goal: Goal, observed: Observed, *, serving: str, now: datetime) -> 
         updating=wanted.name if is_new else "",
         rejected=_rejected(goal, failure) if failure else None,
         failure=failure,
-        look_again=_soonest(
+        look_again=soonest(
             wait,
             _until_deadline(wanted, goal, now=now) if is_new and not failure else None,
             _LOOK_AT_PROBE if phase is Phase.PROBING else None,
@@ -301,7 +306,3 @@ def _until_deadline(wanted: Revision, goal: Goal, *, now: datetime) -> timedelta
 def _still_rejected(goal: Goal, observed: Observed) -> Rejected | None:
     rejected = observed.rejected
     return rejected if rejected and rejected.revision == goal.revision else None
-
-
-def _soonest(*waits: timedelta | None) -> timedelta | None:
-    return min((max(wait, _AT_ONCE) for wait in waits if wait is not None), default=None)

@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 from tests.component.operator.player import FakeIngress, Player
+from tests.component.operator.stepper import Faults, Stepper, stepped
 from tests.component.operator.world import NAME, World, until
 
 from hybrid_operator import kinds, prober, reconcile
+from hybrid_operator.connection import Connection
 from hybrid_operator.kinds import Kind
 
 pytestmark = pytest.mark.component
+
+_A_SERVICE = {"apiVersion": "v1", "kind": "Service", "spec": {"ports": [{"port": 1}]}}
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +80,7 @@ def test_an_object_of_our_name_is_never_adopted(world: World, player: Player, op
     name = f"{NAME}-probe" if kind == kinds.SECRET else NAME
     theirs: dict[str, Any] = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": {"name": name}}
     if kind == kinds.SERVICE:
-        theirs["spec"] = {"ports": [{"port": 1}]}
+        theirs |= _A_SERVICE
     elif kind == kinds.NETWORK_POLICY:
         theirs["spec"] = {"podSelector": {}}
     before = world.create(theirs)
@@ -86,6 +90,24 @@ def test_an_object_of_our_name_is_never_adopted(world: World, player: Player, op
     assert world.get(kind, name)["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
     world.delete(kind, name)
     until(lambda: world.condition("Ready") == ("True", "Serving"), what="Ready", seconds=60)
+
+
+def test_an_obstacle_is_looked_at_again_soon_although_a_deadline_runs(
+    world: World, connection: Connection, ingress: FakeIngress
+) -> None:
+    """The deadline runs from the revision's record, which is made before what stands in the way."""
+    world.create({**_A_SERVICE, "metadata": {"name": NAME}})
+    world.apply_sample()
+
+    async def story(stepper: Stepper, faults: Faults) -> None:
+        for _ in range(3):
+            again = await stepper.step(NAME)
+            assert world.condition("Stalled") == ("True", "NameTaken")
+            assert again is not None
+            assert timedelta(0) < again <= timedelta(seconds=15)
+        assert world.all(kinds.CONTROLLER_REVISION, **{"hybriddiffusion.io/name": NAME})
+
+    stepped(connection, world, ingress, story)
 
 
 def test_a_secret_that_is_missing_is_named_until_it_is_there(world: World, player: Player, operator: Any) -> None:

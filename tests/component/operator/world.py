@@ -21,6 +21,7 @@ Manifest = dict[str, Any]
 
 SAMPLE = Path(__file__).parents[3] / "e2e" / "samples" / "shapes.yaml"
 NAME = "shapes"
+_CREATED, _INVALID = 201, 422
 _ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 
 
@@ -159,7 +160,7 @@ class World:
 
     @contextmanager
     def definition_without_rules(self) -> Iterator[None]:
-        """The resource's definition as if its rules were another day's."""
+        """The resource's definition as if its rules were another day's; what is served follows a definition late."""
         path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/hybriddiffusions.hybriddiffusion.io"
         before = self.request("GET", path)
         loose = copy.deepcopy(before)
@@ -167,11 +168,20 @@ class World:
         loose["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"] = schema
         self.request("PUT", path, json=loose)
         try:
+            until(lambda: self._answer_to_nonsense() == _CREATED, what="a definition without rules")
             yield
         finally:
             content_type = {"Content-Type": "application/merge-patch+json"}
             change = {"spec": {"versions": before["spec"]["versions"]}}
             self.request("PATCH", path, json=change, headers=content_type)
+            until(lambda: self._answer_to_nonsense() == _INVALID, what="the definition's rules")
+
+    def _answer_to_nonsense(self) -> int:
+        """How a resource that breaks every rule would be received."""
+        kind = kinds.HYBRID_DIFFUSION
+        nonsense = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": {"name": "nonsense"}, "spec": {}}
+        answer = self._http.post(kind.path(namespace=self.namespace), params={"dryRun": "All"}, json=nonsense)
+        return answer.status_code
 
     @staticmethod
     def _body(answer: httpx.Response) -> Any:
