@@ -25,6 +25,11 @@ def default_folder() -> Path:
     return Path(home) / "hybrid-diffusion"
 
 
+def serve_folder(chosen: Path | None) -> Path:
+    """Where `hybrid serve` keeps its state, unless a folder was chosen."""
+    return (chosen or default_folder() / "serve").expanduser().resolve()
+
+
 @dataclass(frozen=True, slots=True)
 class Running:
     """Where a running server is."""

@@ -8,9 +8,8 @@ from typing import Annotated, cast
 import typer
 from rich.console import Group, RenderableType
 
-from hybrid_serving.cli import focus, output, statement_view, windows
+from hybrid_serving.cli import focus, ledgers, output, statement_view, windows
 from hybrid_serving.cli.failures import Failure, UsageFailure, reported
-from hybrid_serving.cli.state import StateFolder, default_folder
 from hybrid_serving.ledger import store
 from hybrid_serving.ledger.statement import DIMENSIONS, Dimension, statements
 
@@ -28,20 +27,18 @@ hybrid cost --ledger postgresql://reader@ledger/db --json   [dim]# of a cluster[
 
 Window = Annotated[str, typer.Option(help="How far back to look: a number with m, h or d.")]
 Aggregate = Annotated[str, typer.Option(help=f"What to break it down by, in this order: {', '.join(DIMENSIONS)}.")]
-Address = Annotated[str | None, typer.Option("--ledger", help="Address of a cluster's ledger.", envvar="HYBRID_LEDGER")]
 Focus = Annotated[Path | None, typer.Option("--focus", help="Also write everything as FOCUS 1.2 rows into a CSV file.")]
 Forget = Annotated[
     str | None, typer.Option(help="First delete what is longer ago than this, for good: a number with m, h or d.")
 ]
-State = Annotated[Path | None, typer.Option(help="Folder that `hybrid serve` keeps its state in.")]
 
 
 def cost(
     *,
     window: Window = "24h",
     aggregate: Aggregate = "model,tier,tenant",
-    ledger: Address = None,
-    state: State = None,
+    ledger: ledgers.Address = None,
+    state: ledgers.State = None,
     focus_path: Focus = None,
     forget: Forget = None,
     as_json: output.Json = False,
@@ -49,9 +46,8 @@ def cost(
     """Show what was served cost: by whom it was used, what nobody used, and what the edge saved."""
     by, until = _dimensions(aggregate), time.time_ns()
     after = until - windows.seconds(window) * 1_000_000_000
-    folder = StateFolder((state or default_folder() / "serve").expanduser().resolve())
     with reported(failure=(store.LedgerError,)):
-        address = ledger or f"{store.SQLITE}{folder.ledger}"
+        address = ledgers.address(ledger, state=state)
         if forget is not None:
             _forget(address, before=until - windows.seconds(forget) * 1_000_000_000)
         found = store.connect(address, is_read_only=True)

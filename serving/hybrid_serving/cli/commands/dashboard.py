@@ -8,11 +8,10 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from hybrid_serving.cli import cost_figure, cost_html, cost_page, ledger_page, output, windows
+from hybrid_serving.cli import cost_figure, cost_html, cost_page, ledger_page, ledgers, output, windows
 from hybrid_serving.cli.cost_page import Window
 from hybrid_serving.cli.failures import Failure, reported
 from hybrid_serving.cli.prometheus import Prometheus
-from hybrid_serving.cli.state import StateFolder, default_folder
 from hybrid_serving.ledger import store
 
 EXAMPLES = """[bold]Examples[/]
@@ -27,8 +26,6 @@ Url = Annotated[
     str | None,
     typer.Option("--prometheus", help="Ask this Prometheus instead of the ledger.", envvar="HYBRID_PROMETHEUS"),
 ]
-Address = Annotated[str | None, typer.Option("--ledger", help="Address of a cluster's ledger.", envvar="HYBRID_LEDGER")]
-State = Annotated[Path | None, typer.Option(help="Folder that `hybrid serve` keeps its state in.")]
 WindowOption = Annotated[str, typer.Option("--window", help="How far back to look: a number with m, h or d.")]
 Resource = Annotated[str, typer.Option(help="Only resources whose name matches this regular expression.")]
 Output = Annotated[Path, typer.Option("--output", "-o", help="Where the page goes; the picture goes beside it.")]
@@ -37,8 +34,8 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="Where the page goe
 def dashboard(
     *,
     prometheus: Url = None,
-    ledger: Address = None,
-    state: State = None,
+    ledger: ledgers.Address = None,
+    state: ledgers.State = None,
     window: WindowOption = "24h",
     resource: Resource = ".*",
     output_path: Output = Path("cost.html"),
@@ -65,9 +62,8 @@ def _of_prometheus(url: str, window: Window) -> cost_page.CostPage:
 
 
 def _of_ledger(address: str | None, window: Window, *, state: Path | None) -> cost_page.CostPage:
-    folder = StateFolder((state or default_folder() / "serve").expanduser().resolve())
     with reported(failure=(store.LedgerError,)):
-        kept = store.connect(address or f"{store.SQLITE}{folder.ledger}", is_read_only=True)
+        kept = store.connect(ledgers.address(address, state=state), is_read_only=True)
         found = ledger_page.read(kept, window)
         kept.close()
     return found

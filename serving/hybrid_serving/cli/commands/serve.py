@@ -25,7 +25,7 @@ from hybrid_serving.cli.failures import UsageFailure, reported
 from hybrid_serving.cli.local import LocalRay
 from hybrid_serving.cli.reporter import Reporter
 from hybrid_serving.cli.serve_api import Application, ServeApi, Unready
-from hybrid_serving.cli.state import Running, StateFolder, default_folder
+from hybrid_serving.cli.state import Running, StateFolder, serve_folder
 from hybrid_serving.cli.watcher import Watcher
 from hybrid_serving.edge.client import Service
 
@@ -65,7 +65,7 @@ def serve(
     """Serve a HybridDiffusion resource on this machine until Ctrl-C; while it runs, apply a change of it in place."""
     reporter = Reporter(as_json=as_json)
     desired = desires.read(file)
-    folder = StateFolder((state or default_folder() / "serve").expanduser().resolve())
+    folder = StateFolder(serve_folder(state))
     with folder.held() as is_ours:
         if is_ours:
             _start(desired, folder=folder, host=host, port=port, timeout_seconds=timeout, reporter=reporter)
