@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from e2e import release, resource, rights
+from e2e import pod_monitors, release, resource, rights
 from e2e.cluster.cluster import Cluster, Manifest
 from e2e.resource import Resource
 from e2e.served import eventually
@@ -18,30 +18,6 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(900)]
 
 _CHANGE_SECONDS = 30.0
 _BUILD_SECONDS = 240.0
-_POD_MONITOR: Manifest = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "podmonitors.monitoring.coreos.com"},
-    "spec": {
-        "group": "monitoring.coreos.com",
-        "scope": "Namespaced",
-        "names": {
-            "kind": "PodMonitor",
-            "listKind": "PodMonitorList",
-            "plural": "podmonitors",
-            "singular": "podmonitor",
-        },
-        "versions": [
-            {
-                "name": "v1",
-                "served": True,
-                "storage": True,
-                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}},
-            }
-        ],
-    },
-}
-"""As much of the Prometheus operator as the resource notices."""
 
 
 def volume(name: str, path: str) -> list[Manifest]:
@@ -149,7 +125,7 @@ def test_a_signing_key_that_was_made_goes_when_another_is_named(tour: Resource) 
 
 
 def test_a_monitor_comes_when_the_prometheus_operator_does(tour: Resource) -> None:
-    tour.cluster.apply([_POD_MONITOR])
+    tour.cluster.apply([pod_monitors.definition()])
     # The operator notices new kinds when it compares; a restart is its next comparison.
     tour.cluster.kubectl("rollout", "restart", f"deployment/{release.OPERATOR}", f"--namespace={release.NAMESPACE}")
     eventually(lambda: _is_there(tour, "podmonitor", "tour"), seconds=90.0, what="the PodMonitor is there")

@@ -10,6 +10,7 @@ from tests.component.operator.stepper import Faults, Stepper, stepped
 from tests.component.operator.test_crashes import create, refer
 from tests.component.operator.world import World, until
 
+from e2e import pod_monitors
 from e2e.cluster.control_plane import control_plane
 from hybrid_operator import kinds, resync
 from hybrid_operator.feed import Feed
@@ -100,24 +101,9 @@ def test_kinds_that_are_missing_are_a_condition_and_taken_up_when_they_come(
         until(
             lambda: world.condition("Stalled") == ("False", "PodMonitorMissing"), what="PodMonitorMissing", seconds=60
         )
-        install(plane, _pod_monitors())
+        install(plane, pod_monitors.definition())
         until(lambda: world.all(kinds.POD_MONITOR), what="a PodMonitor", seconds=60)
         until(lambda: world.condition("Stalled") == ("False", "Progressing"), what="nothing lacking", seconds=60)
         assert operator.error is None
         operator.stop()
         world.close()
-
-
-def _pod_monitors() -> dict[str, Any]:
-    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "podmonitors.monitoring.coreos.com"},
-        "spec": {
-            "group": "monitoring.coreos.com",
-            "scope": "Namespaced",
-            "names": {"kind": "PodMonitor", "plural": "podmonitors", "singular": "podmonitor"},
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
-        },
-    }

@@ -10,6 +10,7 @@ import yaml
 from tests.hybrid_operator.manifests.samples import Manifest, bare, everything, longest, parsed, readme
 from tests.hybrid_operator.manifests.server import Server
 
+from e2e import pod_monitors
 from e2e.cluster import programs
 from e2e.cluster.catalogue import CONTROL_PLANE
 from e2e.cluster.control_plane import ControlPlane, control_plane
@@ -55,26 +56,9 @@ def server(plane: ControlPlane) -> Iterator[Server]:
         for path in sorted(definitions.glob("ray.io_*.yaml")):
             server.define(yaml.load(path.read_text(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
         server.define(crd.definition())
-        server.define(_pod_monitors())
+        server.define(pod_monitors.definition())
         labels = {"pod-security.kubernetes.io/enforce": "restricted"}
         server.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "restricted", "labels": labels}})
         urgent = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "pictures"}}
         server.apply(urgent | {"value": 1})
         yield server
-
-
-def _pod_monitors() -> Manifest:
-    """Where the Prometheus operator is: only the kind, since its definitions are in no Go module."""
-    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": anything}}}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": "podmonitors.monitoring.coreos.com"},
-        "spec": {
-            "group": "monitoring.coreos.com",
-            "names": {"kind": "PodMonitor", "plural": "podmonitors"},
-            "scope": "Namespaced",
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
-        },
-    }
