@@ -5,12 +5,9 @@ Only words are kept, and only in memory: an operator that restarts hears them ag
 
 from dataclasses import dataclass, field, replace
 
-from hybrid_operator import ray, trouble
+from hybrid_operator import trouble
 from hybrid_operator.observed import Failure, Revision, Stage
 from hybrid_operator.store import Key
-
-_LESS_TELLING = (trouble.BUILDING, ray.NOT_RUNNING)
-"""What is said of pods that follow one that died."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +24,7 @@ class LastWords:
             return revision
         if now and now.reason == trouble.CRASHED:
             self._said[place] = now
-        if now is None or now.reason in _LESS_TELLING:
+        if trouble.is_of_any_start(now):
             return replace(revision, trouble=self._said.get(place, now))
         return revision
 

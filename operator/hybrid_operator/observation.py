@@ -1,6 +1,6 @@
 """Reads what exists of a resource out of its children, as far as a rollout depends on it. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -51,17 +51,8 @@ def _revision(name: str, children: Children) -> Revision:
         engines=engines,
         service=service,
         failure=build_failure or (cause if service is Stage.FAILED else None),
-        trouble=_most_telling(causes),
+        trouble=trouble.gravest(causes),
     )
-
-
-def _most_telling(causes: Iterable[Failure | None]) -> Failure | None:
-    """The first; that workers build their engines keeps nothing else from being the cause."""
-    found = [cause for cause in causes if cause]
-    crash = next((cause for cause in found if cause.reason == ray.CRASHES), None)
-    if found and found[0].reason == trouble.BUILDING and crash:
-        return crash
-    return next(iter(found), None)
 
 
 def _of(manifests: Sequence[Manifest], revision: str) -> Manifest | None:

@@ -14,6 +14,8 @@ _TERMINAL = ("ValidationFailed", "InitializingTimeout")
 _TRACEBACK = "Traceback (most recent call last)"
 _LONGEST = 300
 
+REFUSED = "RayServiceRefused"
+FAILED = "ApplicationFailed"
 NOT_RUNNING = "ApplicationNotRunning"
 CRASHES = "ApplicationCrashes"
 """It is tried again, and has a traceback to show."""
@@ -25,11 +27,11 @@ def stage(ray_service: Mapping[str, Any]) -> tuple[Stage, Failure | None]:
         return Stage.ENDING, None
     name, status = ray_service["metadata"]["name"], ray_service.get("status") or {}
     if refusal := _terminal(status):
-        return Stage.FAILED, Failure("RayServiceRefused", f"KubeRay gave RayService `{name}` up: {refusal}")
+        return Stage.FAILED, Failure(REFUSED, f"KubeRay gave RayService `{name}` up: {refusal}")
     applications = _applications(status)
     for application in applications.values():
         if application.get("status") == "DEPLOY_FAILED":
-            return Stage.FAILED, Failure("ApplicationFailed", f"RayService `{name}`: {_cause(application)}")
+            return Stage.FAILED, Failure(FAILED, f"RayService `{name}`: {_cause(application)}")
     if applications and all(each.get("status") == "RUNNING" for each in applications.values()):
         return Stage.DONE, None
     messages = [message for application in applications.values() for message in _messages(application)]

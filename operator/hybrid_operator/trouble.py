@@ -6,12 +6,13 @@ Pure. It finds causes; whether one is final is decided elsewhere.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from hybrid_operator import ray
 from hybrid_operator.children import ENGINES_CONTAINER
 from hybrid_operator.observed import Failure, Stage
 from hybrid_operator.ray import last_line
 
 CRASHED = "ContainerCrashed"
-BUILDING = "BuildingEngines"
+_BUILDING = "BuildingEngines"
 _WAITING: Mapping[str, str] = {
     "ErrImagePull": "ImagePullFailed",
     "ImagePullBackOff": "ImagePullFailed",
@@ -23,7 +24,21 @@ _WAITING: Mapping[str, str] = {
     "CrashLoopBackOff": CRASHED,
 }
 """Why a container waits, by our reasons; `ContainerCreating` and the like are no trouble."""
-_GRAVEST = ("ImagePullFailed", "ContainerNotStarted", CRASHED, "Unschedulable", BUILDING)
+_PODS_NOT_CREATED = "PodsNotCreated"
+_GRAVEST = (
+    "ImagePullFailed",
+    "ContainerNotStarted",
+    CRASHED,
+    "Unschedulable",
+    _PODS_NOT_CREATED,
+    ray.REFUSED,
+    ray.FAILED,
+    ray.CRASHES,
+    _BUILDING,
+    ray.NOT_RUNNING,
+)
+"""The nearer to the machine the graver: what stands behind is often only its consequence."""
+_OF_ANY_START = (_BUILDING, ray.NOT_RUNNING)
 _TOLD_TO_END = (0, 137, 143)
 """Exit codes of containers that ended well, or because they were told to."""
 
@@ -35,7 +50,17 @@ def of_pods(pods: Iterable[Mapping[str, Any]]) -> Failure | None:
         found += _of_ended(pod, "initContainerStatuses")
         if not pod["metadata"].get("deletionTimestamp"):
             found += (*_of_ended(pod, "containerStatuses"), *_of_pod(pod))
-    return min(found, key=lambda failure: _GRAVEST.index(failure.reason), default=None)
+    return gravest(found)
+
+
+def gravest(found: Iterable[Failure | None]) -> Failure | None:
+    """The one that explains the others; the first among equals."""
+    return min(filter(None, found), key=lambda failure: _GRAVEST.index(failure.reason), default=None)
+
+
+def is_of_any_start(failure: Failure | None) -> bool:
+    """Whether it says no more than what is so of pods that are well and come up."""
+    return failure is None or failure.reason in _OF_ANY_START
 
 
 def of_clusters(clusters: Iterable[Mapping[str, Any]]) -> Failure | None:
@@ -43,7 +68,7 @@ def of_clusters(clusters: Iterable[Mapping[str, Any]]) -> Failure | None:
     for cluster in clusters:
         for condition in (cluster.get("status") or {}).get("conditions", []):
             if condition["type"] == "ReplicaFailure" and condition["status"] == "True":
-                return Failure("PodsNotCreated", f"RayCluster `{_name(cluster)}`: {last_line(condition['message'])}")
+                return Failure(_PODS_NOT_CREATED, f"RayCluster `{_name(cluster)}`: {last_line(condition['message'])}")
     return None
 
 
@@ -80,7 +105,7 @@ def _of_pod(pod: Mapping[str, Any]) -> Iterator[Failure]:
             yield Failure(reason, f"{where}, container `{container['name']}`: {last_line(said)}")
     for container in status.get("initContainerStatuses", []):
         if container["name"] == ENGINES_CONTAINER and "running" in (container.get("state") or {}):
-            yield Failure(BUILDING, f"{where}, container `{ENGINES_CONTAINER}`: builds engines before Ray starts.")
+            yield Failure(_BUILDING, f"{where}, container `{ENGINES_CONTAINER}`: builds engines before Ray starts.")
     for condition in status.get("conditions", []):
         if condition["type"] == "PodScheduled" and condition.get("reason") == "Unschedulable":
             yield Failure("Unschedulable", f"{where}: {last_line(condition.get('message', ''))}")

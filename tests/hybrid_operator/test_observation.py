@@ -33,12 +33,18 @@ def a_pod(**state: Any) -> dict[str, Any]:
     return an_object(kinds.POD, status={"initContainerStatuses": [{"name": "engines", "state": state}]})
 
 
+def a_cluster_under_a_quota() -> dict[str, Any]:
+    condition = {"type": "ReplicaFailure", "status": "True", "message": "exceeded quota"}
+    return an_object(kinds.RAY_CLUSTER, status={"conditions": [condition]})
+
+
 @pytest.mark.parametrize(
     ("objects", "reason"),
     [
         ([a_ray_service(CRASH)], "ApplicationCrashes"),
         ([a_ray_service(CRASH), a_pod(running={})], "ApplicationCrashes"),
         ([a_ray_service("1 replica is not scheduled"), a_pod(running={})], "BuildingEngines"),
+        ([a_ray_service("1 replica is not scheduled"), a_pod(running={}), a_cluster_under_a_quota()], "PodsNotCreated"),
         ([a_ray_service(CRASH), a_pod(terminated={"exitCode": 1})], "ContainerCrashed"),
         ([a_ray_service("1 replica is not scheduled")], "ApplicationNotRunning"),
     ],
