@@ -47,18 +47,19 @@ def upgrade(cluster: Cluster, folder: Path, *, values: Mapping[str, Any] | None 
 def _images(cluster: Cluster) -> dict[str, Any]:
     if cluster.place is None:
         named = {"image": "HYBRID_E2E_OPERATOR_IMAGE", "servingImage": "HYBRID_E2E_SERVING_IMAGE"}
-        return {key: _image(os.environ[name]) for key, name in named.items() if name in os.environ}
-    image = {"repository": machine_image.REPOSITORY, "tag": machine_image.TAG}
+        return {key: image(os.environ[name]) for key, name in named.items() if name in os.environ}
+    machine = {"repository": machine_image.REPOSITORY, "tag": machine_image.TAG}
     return {
-        "image": {**image, "pullPolicy": "Never"},
-        "servingImage": image,
+        "image": {**machine, "pullPolicy": "Never"},
+        "servingImage": machine,
         "extraVolumes": machine_mounts.volumes(),
         "extraVolumeMounts": machine_mounts.volume_mounts(),
         "resources": {"requests": {"cpu": "20m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
     }
 
 
-def _image(reference: str) -> dict[str, str]:
+def image(reference: str) -> dict[str, str]:
+    """A reference as the chart's values have it."""
     repository, _, digest = reference.partition("@")
     if digest:
         return {"repository": repository, "digest": digest}
