@@ -26,7 +26,7 @@ demo: $(READY) ## Serve the sample, draw pictures, hand half of them to an edge 
 
 test: $(READY) ## Run the tests: pure ones first, then single real components
 	$(BIN)/python -m pytest -m "not component and not full" -n 2 --dist loadfile
-	$(BIN)/python -m pytest -m "component and not full"
+	$(BIN)/python -m pytest -m "component and not full" -n 2 --dist loadgroup
 
 e2e: $(READY) ## Run the whole service under load and faults, and the operator's story on a Kubernetes of this machine
 	$(BIN)/python -m pytest e2e -m "not full and not plans"

@@ -10,6 +10,15 @@ from e2e.cluster.catalogue import CONTROLLERS
 from e2e.cluster.control_plane import ControlPlane, control_plane
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where components are tested on two cores, what mostly waits for the API server runs beside what computes."""
+    for item in items:
+        if item.get_closest_marker("component"):
+            waits = "plane" in getattr(item, "fixturenames", ())
+            item.add_marker(pytest.mark.xdist_group("server" if waits else "computing"))
+
+
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """etcd, kube-apiserver and the controllers that collect garbage; no pod runs.
