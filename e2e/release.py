@@ -27,13 +27,13 @@ def installed(cluster: Cluster, folder: Path, *, values: Mapping[str, Any] | Non
     if cluster.place is not None:
         kuberay.install_resources(cluster)
         kuberay.install_pod(cluster)
-    upgrade(cluster, folder, values=values)
     try:
+        upgrade(cluster, folder, values=values)
         yield
     finally:
         if cluster.place is not None:  # on the reader's there may be some that no test made
             cluster.kubectl("delete", "hybriddiffusions", "--all", "--all-namespaces", "--timeout=180s")
-        cluster.helm("uninstall", NAME, f"--namespace={NAMESPACE}", "--wait", "--timeout=120s")
+        cluster.helm("uninstall", NAME, f"--namespace={NAMESPACE}", "--ignore-not-found", "--wait", "--timeout=120s")
 
 
 def upgrade(cluster: Cluster, folder: Path, *, values: Mapping[str, Any] | None = None) -> None:

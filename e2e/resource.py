@@ -68,6 +68,9 @@ class Resource:
         found = (each for each in self.status().get("conditions", []) if each["type"] == type_)
         return next(found, {})
 
+    def exists(self) -> bool:
+        return bool(self.cluster.get(KIND, self._where(), f"--field-selector=metadata.name={self.name}")["items"])
+
     def pods(self, *, role: str = "") -> list[dict[str, Any]]:
         """Its pods that are not ending."""
         selector = f"hybriddiffusion.io/name={self.name}" + (f",hybriddiffusion.io/role={role}" if role else "")

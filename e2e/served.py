@@ -137,11 +137,11 @@ def _announced(child: "subprocess.Popen[str]") -> dict[str, Any]:
     raise RuntimeError(f"`hybrid serve` ended with code {child.wait()} before it served; its stderr says why.")
 
 
-def eventually(holds: Callable[[], Any], *, seconds: float = 60.0, what: str) -> Any:
-    """Wait until `holds()` is true and return it."""
+def eventually(holds: Callable[[], Any], *, seconds: float = 60.0, what: str | Callable[[], str]) -> Any:
+    """Wait until `holds()` is true and return it; `what` is asked when it does not come about."""
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
         if found := holds():
             return found
         time.sleep(0.2)
-    raise AssertionError(f"Waited {seconds:.0f} s in vain: {what}.")
+    raise AssertionError(f"Waited {seconds:.0f} s in vain: {what if isinstance(what, str) else what()}.")

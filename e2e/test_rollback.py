@@ -73,5 +73,5 @@ def _draw_until_taken_back(shapes: Resource, deadline: float) -> None:
         eventually(
             lambda: resource.picture(client, model=shapes.name) and shapes.condition("Stalled").get("status") == "True",
             seconds=deadline + 60.0,
-            what=f"the change is taken back: {shapes.condition('Ready')}",
+            what=lambda: f"the change is taken back: {shapes.condition('Ready')}",
         )

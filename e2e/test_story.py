@@ -68,7 +68,7 @@ def test_a_new_split_is_applied_in_place(shapes: Resource) -> None:
     assert shapes.replicas() == before
 
 
-def test_a_changed_image_size_rolls_to_a_new_revision(shapes: Resource) -> None:
+def test_changed_buckets_roll_to_a_new_revision(shapes: Resource) -> None:
     old, pods = shapes.revision(), shapes.pod_names()
     segments = shapes.cluster.get("hybriddiffusion", "shapes", "--namespace=default")["spec"]["segments"]
     segments[0]["engine"]["batchSizes"] = [1, 2, 4]

@@ -42,13 +42,15 @@ _WAYS = (("sample", "split"), ("split", "sample"), ("sample", "buckets"), ("buck
 def fresh(operator: Cluster) -> Iterator[dict[str, str]]:
     """What each spec comes to where nothing was before. The last is left, so that the ways begin there."""
     found = {}
-    for name in ("buckets", "split", "sample"):
-        if found:
-            Resource(operator).delete()
-        _apply(operator, name)
-        found[name] = _state(Resource(operator))
-    yield found
-    Resource(operator).delete()
+    try:
+        for name in ("buckets", "split", "sample"):
+            if found:
+                Resource(operator).delete()
+            _apply(operator, name)
+            found[name] = _state(Resource(operator))
+        yield found
+    finally:
+        Resource(operator).delete()
 
 
 @pytest.mark.parametrize(("before", "after"), _WAYS)
@@ -73,7 +75,7 @@ def _apply(cluster: Cluster, name: str) -> None:
             and conditions["Reconciling"]["status"] == "False"
         )
 
-    eventually(is_settled, seconds=_SETTLED_SECONDS, what=f"`{name}` is settled: {shapes.condition('Ready')}")
+    eventually(is_settled, seconds=_SETTLED_SECONDS, what=lambda: f"`{name}` is settled: {shapes.condition('Ready')}")
 
 
 def _state(shapes: Resource) -> str:
