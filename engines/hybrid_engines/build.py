@@ -14,7 +14,7 @@ from hybrid_engines.models import Component, Model, Size
 from hybrid_engines.plan import Plan
 from hybrid_engines.resolve import plan
 from hybrid_engines.runner import CompiledEngine
-from hybrid_engines.spec import EngineError, EngineSpec, Progress, Stage, silent
+from hybrid_engines.spec import BackendUnavailable, EngineError, EngineSpec, Progress, Stage, silent
 
 __all__ = ["EngineError", "EngineMissing", "EngineSpec", "Progress", "Stage", "ensure", "load", "plan", "prepare"]
 
@@ -128,6 +128,8 @@ def _make(wanted: Plan, *, store: Cache, progress: Progress) -> CompiledEngine:
 def _examine(wanted: Plan, *, entry: Entry, store: Cache, progress: Progress) -> None:
     try:
         examination.write(entry.folder, examiner.examine(wanted, entry=entry, progress=progress))
+    except BackendUnavailable:
+        raise  # this machine's fault, not the entry's
     except EngineError as error:
         store.quarantine(wanted.key(), reason=str(error))
         raise

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hybrid_engines.engine import Array
-from hybrid_engines.spec import BackendUnavailable, EngineError
+from hybrid_engines.spec import BackendUnavailable
 
 Graph = Any
 
@@ -39,8 +39,8 @@ class Mirror:
     address: int
 
 
-class CudaFailed(EngineError):
-    """A call of the CUDA runtime that did not succeed."""
+class CudaFailed(BackendUnavailable):
+    """A call of the CUDA runtime that did not succeed: the trouble of this GPU, not of what was to run on it."""
 
 
 def gpu() -> Gpu:

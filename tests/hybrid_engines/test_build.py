@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybrid_engines import build, cpu, digests, models, probe, resolve
+from hybrid_engines import build, cpu, cuda, digests, models, probe, resolve
 from hybrid_engines.backends import openvino
 from hybrid_engines.cache import MANIFEST
 from hybrid_engines.spec import EngineSpec, Stage
@@ -235,6 +235,25 @@ def test_an_entry_with_the_digests_of_other_files_is_refused(text_encoder, cache
     (entry / MANIFEST).write_bytes(digests.seal(manifest))
     with pytest.raises(build.EngineMissing, match="made for something else: network"):
         text_encoder(build.load, cache)
+
+
+class WithoutMemory:
+    """A runner of a GPU whose memory is full."""
+
+    def bind(self, buffers):
+        raise cuda.CudaFailed("`cudaMalloc` says: out of memory.")
+
+
+@pytest.mark.parametrize(("function", "is_examined"), [(build.load, True), (build.ensure, True), (build.ensure, False)])
+def test_a_gpus_own_trouble_leaves_the_engine_where_it_is(text_encoder, cache, monkeypatch, function, is_examined):
+    """The entry is good, and may be shared with GPUs that have memory left."""
+    if not is_examined:
+        forget(cache)
+    monkeypatch.setattr(openvino, "open_runner", lambda folder, *, plan: WithoutMemory())
+    with pytest.raises(cuda.CudaFailed):
+        text_encoder(function, cache)
+    assert entry_of(cache).exists()
+    assert not (cache / ".quarantine").exists()
 
 
 # --- examinations

@@ -103,16 +103,16 @@ def open_runner(folder: Path, *, plan: Plan) -> GpuRunner:
         raise EngineError(f"{version()} cannot load the plan: {_line(log.last)}.")
     profiles.check(engine, plan=plan)
     cache = examination.folder(folder, device=here) / RUNTIME_CACHE
-    return GpuRunner(_Network(engine, plan=plan, cache=cache, keep=(runtime, log)), stream=cuda.Stream())
+    return GpuRunner(_Network(engine, plan=plan, cache=cache, runtime=runtime, log=log), stream=cuda.Stream())
 
 
 class _Network:
     """A deserialized plan; one execution context a bucket, because a context remembers shapes and addresses."""
 
-    def __init__(self, engine: Any, *, plan: Plan, cache: Path, keep: tuple[Any, ...]) -> None:
+    def __init__(self, engine: Any, *, plan: Plan, cache: Path, runtime: Any, log: Any) -> None:
         self._engine = engine
         self._plan = plan
-        self._keep = keep  # must outlive the engine
+        self._runtime, self._log = runtime, log  # must outlive the engine
         self._cache = cache
         self._config = engine.create_runtime_config()
         self._compiled = _read_cache(self._config, path=cache)
@@ -120,11 +120,16 @@ class _Network:
     def bind(self, addresses: Mapping[str, int], *, rows: int, stream: int) -> Launch:
         """Binds addresses and nothing else; the runner owns memory and graph."""
         context = self._engine.create_execution_context(self._config)
-        context.set_optimization_profile_async(self._plan.batch_sizes.index(rows), stream)
+        if context is None:  # as where the GPU's memory is full
+            what = f"`{self._plan.component}` with {rows} rows"
+            raise BackendUnavailable(f"{version()} cannot hold {what} on this GPU: {_line(self._log.last)}.")
+        profile = self._plan.batch_sizes.index(rows)
+        self._demand(f"profile {profile}", is_taken=context.set_optimization_profile_async(profile, stream))
         for port in self._plan.signature.inputs:
-            context.set_input_shape(port.name, (rows, *port.shape))
+            shape = (rows, *port.shape)
+            self._demand(f"shape {shape} of `{port.name}`", is_taken=context.set_input_shape(port.name, shape))
         for name, address in addresses.items():
-            context.set_tensor_address(name, address)
+            self._demand(f"address of `{name}`", is_taken=context.set_tensor_address(name, address))
 
         def launch() -> None:
             if not context.execute_async_v3(stream):
@@ -136,6 +141,11 @@ class _Network:
         """Keep what the device compiled, so that the next start need not."""
         if self._compiled is not None:
             digests.write_checked(self._cache, bytes(self._compiled.serialize()))
+
+    def _demand(self, what: str, *, is_taken: bool) -> None:
+        if not is_taken:
+            network = self._plan.component
+            raise EngineError(f"{version()} does not take the {what} for `{network}`: {_line(self._log.last)}.")
 
 
 def _read_cache(config: Any, *, path: Path) -> Any:

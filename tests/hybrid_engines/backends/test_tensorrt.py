@@ -202,6 +202,58 @@ def test_a_version_that_is_too_old_is_refused_in_a_sentence(name, version, is_ta
         tensorrt._check_version(name, found=version, oldest=oldest)
 
 
+class Context:
+    """An execution context that refuses one call."""
+
+    def __init__(self, refused):
+        self.refused = refused
+
+    def set_optimization_profile_async(self, profile, stream):
+        return self.refused != "profile"
+
+    def set_input_shape(self, name, shape):
+        return self.refused != "shape"
+
+    def set_tensor_address(self, name, address):
+        return self.refused != "address"
+
+
+class Deserialized:
+    """A plan on a GPU; no GPU is needed to ask it for a context."""
+
+    def __init__(self, context):
+        self.context = context
+
+    def create_runtime_config(self):
+        return None
+
+    def create_execution_context(self, config):
+        return self.context
+
+
+def a_network(context, *, plan, folder):
+    log = tensorrt._log()
+    log.log(log.ERROR, "Error Code 2: out of\nmemory.")
+    return tensorrt._Network(Deserialized(context), plan=plan, cache=folder, runtime=None, log=log)
+
+
+def test_a_gpu_that_cannot_hold_a_context_is_to_blame_and_not_the_plan(planned, tmp_path):
+    network = a_network(None, plan=planned, folder=tmp_path)
+    with pytest.raises(BackendUnavailable, match=r"cannot hold `unet` with 4 rows .+: Error Code 2: out of memory\.$"):
+        network.bind({"sample": 1}, rows=4, stream=0)
+
+
+@pytest.mark.parametrize(
+    ("refused", "what"),
+    [("profile", "profile 2"), ("shape", r"shape \(4, 8, 8, 8\) of `sample`"), ("address", "address of `sample`")],
+)
+def test_what_a_context_does_not_take_is_the_plans_fault(planned, tmp_path, refused, what):
+    network = a_network(Context(refused), plan=planned, folder=tmp_path)
+    with pytest.raises(EngineError, match=f"does not take the {what} for `unet`: Error Code 2") as raised:
+        network.bind({"sample": 1}, rows=4, stream=0)
+    assert not isinstance(raised.value, BackendUnavailable)
+
+
 @pytest.mark.component
 @pytest.mark.parametrize(("component", "precision"), [("unet", "bf16"), ("text_encoder", "bf16"), ("unet", "f32")])
 def test_other_precisions_become_plans_with_the_same_arrays(component, precision, engine_store):
