@@ -4,43 +4,68 @@ Made for people and for Kubernetes Jobs alike: stages go to standard error, what
 """
 
 import argparse
+import os
 import sys
+import traceback
 from pathlib import Path
 from typing import get_args
 
 from hybrid_engines import build, models
 from hybrid_engines.backends import selection
+from hybrid_engines.cache import CacheUnwritable
 from hybrid_engines.parts import ModelError
 from hybrid_engines.spec import BackendName, EngineError, EngineSpec, Graph, Precision, Stage
 
+REFUSED = 1
+TRY_AGAIN = os.EX_TEMPFAIL
+"""What a file system refuses may pass; a Job gives up at once on 1, and on 2, which is `argparse`'s."""
 _DEFAULT_SIZE = (64, 64)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Build what is missing; exit code 1 and one sentence where that fails."""
+    """Build what is missing; one sentence where that fails, and an exit code that says whether to try again."""
     parsed = _parser().parse_args(arguments)
     try:
-        first = models.open_model(parsed.first) if parsed.first else None
-        model = models.open_model(parsed.uri, first=first)
-        spec = EngineSpec(
-            backend=parsed.backend,
-            precision=parsed.precision,
-            batch_sizes=tuple(map(int, parsed.batch_sizes.split(","))),
-            threads=parsed.threads,
-            graph=parsed.graph,
-        )
-        _say(selection.choose(spec).reason)
-        done = [
-            _ensure(model, component, spec=spec, size=size, cache=parsed.cache)
-            for size in parsed.size or [_DEFAULT_SIZE]
-            for component in parsed.component or get_args(models.Component)
-        ]
-    except (EngineError, ModelError, ValueError) as error:
-        _say(str(error))
-        _report(parsed.report, str(error))
-        return 1
+        done = _build(parsed)
+    except Exception as error:  # noqa: BLE001  (the outermost border: whoever waits for a Job reads the report only)
+        sentence, code = _judge(error)
+        _say(sentence)
+        _report(parsed.report, sentence)
+        return code
     _report(parsed.report, "\n".join(done))
     return 0
+
+
+def _build(parsed: argparse.Namespace) -> list[str]:
+    """Have every engine that was asked for; a line for each."""
+    first = models.open_model(parsed.first) if parsed.first else None
+    model = models.open_model(parsed.uri, first=first)
+    spec = EngineSpec(
+        backend=parsed.backend,
+        precision=parsed.precision,
+        batch_sizes=tuple(map(int, parsed.batch_sizes.split(","))),
+        threads=parsed.threads,
+        graph=parsed.graph,
+    )
+    _say(selection.choose(spec).reason)
+    return [
+        _ensure(model, component, spec=spec, size=size, cache=parsed.cache)
+        for size in parsed.size or [_DEFAULT_SIZE]
+        for component in parsed.component or get_args(models.Component)
+    ]
+
+
+def _judge(error: Exception) -> tuple[str, int]:
+    """One sentence about what went wrong, and the exit code for it."""
+    if isinstance(error, CacheUnwritable):
+        return str(error), TRY_AGAIN
+    if isinstance(error, EngineError | ModelError | ValueError):
+        return str(error), REFUSED
+    traceback.print_exception(error)
+    said = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, OSError):
+        return f"The build could not read or write a file: {said}.", TRY_AGAIN
+    return f"The build ended with an error that nobody foresaw: {type(error).__name__}: {said}.", REFUSED
 
 
 def _ensure(

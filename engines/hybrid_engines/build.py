@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hybrid_engines import admission, examination, examiner, resolve
-from hybrid_engines.cache import Cache, Entry, EntryRefused
+from hybrid_engines.cache import Cache, Entry, EntryRefused, explained
 from hybrid_engines.engine import Domain
 from hybrid_engines.location import cache_folder
 from hybrid_engines.models import Component, Model, Size
@@ -127,12 +127,14 @@ def _make(wanted: Plan, *, store: Cache, progress: Progress) -> CompiledEngine:
 
 def _examine(wanted: Plan, *, entry: Entry, store: Cache, progress: Progress) -> None:
     try:
-        examination.write(entry.folder, examiner.examine(wanted, entry=entry, progress=progress))
+        found = examiner.examine(wanted, entry=entry, progress=progress)
     except BackendUnavailable:
         raise  # this machine's fault, not the entry's
     except EngineError as error:
         store.quarantine(wanted.key(), reason=str(error))
         raise
+    with explained(store.root):
+        examination.write(entry.folder, found)
 
 
 def _build(wanted: Plan, *, store: Cache, progress: Progress) -> Entry:

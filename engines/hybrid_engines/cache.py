@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,17 +70,19 @@ class Cache:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EntryRefused(f"Entry `{key}` cannot be read: {error!r}.") from error
 
-    def lock(self, key: str, *, on_wait: Callable[[], None]) -> AbstractContextManager[None]:
+    @contextmanager
+    def lock(self, key: str, *, on_wait: Callable[[], None]) -> Iterator[None]:
         """The right to build `key`."""
-        with _explained(self.root):
-            (self.root / ".locks").mkdir(parents=True, exist_ok=True)
-        return locks.exclusive(self.root / ".locks" / f"{key}.lock", on_wait=on_wait)
+        with ExitStack() as held:
+            with explained(self.root):
+                held.enter_context(locks.exclusive(self.root / ".locks" / f"{key}.lock", on_wait=on_wait))
+            yield
 
     @contextmanager
     def scratch(self, key: str) -> Iterator[Path]:
         """A folder to build in, on the same file system; gone afterwards unless published. Call under the lock."""
         building = self.root / ".building"
-        with _explained(self.root):
+        with explained(self.root):
             building.mkdir(parents=True, exist_ok=True)
             for abandoned in building.glob(f"{key}-*"):
                 shutil.rmtree(abandoned, ignore_errors=True)
@@ -131,7 +133,7 @@ class Cache:
 
 
 @contextmanager
-def _explained(root: Path) -> Iterator[None]:
+def explained(root: Path) -> Iterator[None]:
     """Turn what a file system says about writing to `root` into a sentence."""
     try:
         yield

@@ -318,6 +318,15 @@ def test_a_cache_that_is_a_file_is_one_sentence(text_encoder, tmp_path):
         text_encoder(build.ensure, tmp_path / "cache")
 
 
+def test_an_examination_that_cannot_be_written_down_is_one_sentence_and_costs_no_engine(text_encoder, cache):
+    forget(cache)
+    (entry_of(cache) / "devices").write_text("in the way")
+    with pytest.raises(build.EngineError, match=r"cannot be written .+ name another folder"):
+        text_encoder(build.ensure, cache)
+    assert entry_of(cache).exists()
+    assert not (cache / ".quarantine").exists()
+
+
 # --- changing underneath
 
 

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from hybrid_engines.cache import MANIFEST, Cache, Entry, EntryRefused
+from hybrid_engines.cache import MANIFEST, Cache, CacheUnwritable, Entry, EntryRefused
 from hybrid_engines.engine import Facts
 
 KEY = "k" * 64
@@ -128,6 +128,17 @@ def test_an_entry_that_cannot_be_moved_is_still_refused(store):
 def test_quarantining_what_another_process_has_moved_is_no_error(store):
     store.quarantine(KEY, reason="first")
     store.quarantine(KEY, reason="second")
+
+
+def test_a_lock_that_cannot_be_opened_is_one_sentence(store):
+    (store.root / ".locks" / f"{KEY}.lock").mkdir(parents=True)
+    with pytest.raises(CacheUnwritable, match=r"cannot be written \(Is a directory\); make it writable"):
+        store.lock(KEY, on_wait=lambda: None).__enter__()
+
+
+def test_what_a_builder_meets_under_the_lock_is_not_blamed_on_the_lock(store):
+    with pytest.raises(OSError, match="of the builder"), store.lock(KEY, on_wait=lambda: None):
+        raise OSError("of the builder")
 
 
 def test_what_a_killed_builder_left_is_removed_by_the_next(store):

@@ -1,6 +1,9 @@
 import pytest
 
 from hybrid_engines import __main__ as command
+from hybrid_engines import build, models
+from hybrid_engines.backends import openvino
+from hybrid_engines.spec import EngineSpec
 
 
 def test_a_build_reports_its_stages(tiny_master, tmp_path, capsys):
@@ -40,3 +43,48 @@ def test_what_cannot_be_built_is_one_sentence_and_an_exit_code(tmp_path, capsys,
     assert sentence in capsys.readouterr().err
     assert sentence in report.read_text()
     assert not cache.exists()
+
+
+@pytest.fixture
+def failing(tiny_master, tmp_path):
+    """Build the tiny text encoder where that fails; its exit code and what it reported."""
+    address, report = (tiny_master / "small").as_uri(), tmp_path / "report"
+    options = ["--component", "text_encoder", "--size", "16x16", "--backend", "openvino", "--batch-sizes", "1,2"]
+
+    def run(cache):
+        code = command.main(["build", address, *options, "--cache", str(cache), "--report", str(report)])
+        return code, report.read_text()
+
+    return run
+
+
+def key_of(folder):
+    spec = EngineSpec(backend="openvino", batch_sizes=(1, 2))
+    return build.plan(models.open_model(folder.as_uri()), "text_encoder", spec=spec, size=(16, 16)).key()
+
+
+def test_an_error_that_nobody_foresaw_is_reported_in_one_line_and_shown_whole(failing, tmp_path, monkeypatch, capsys):
+    def make(*_, **__):
+        raise RuntimeError("no such\n  operator.")
+
+    monkeypatch.setattr(openvino, "make", make)
+    code, told = failing(tmp_path / "cache")
+    assert (code, told) == (1, "The build ended with an error that nobody foresaw: RuntimeError: no such operator.")
+    assert "Traceback (most recent call last)" in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written_is_reported_and_tried_again(failing, tiny_master, tmp_path):
+    (tmp_path / "cache" / ".locks" / f"{key_of(tiny_master / 'small')}.lock").mkdir(parents=True)
+    code, told = failing(tmp_path / "cache")
+    assert code not in (0, 1, 2), "which a Job takes for final"
+    assert told.startswith(f"The engine cache `{tmp_path / 'cache'}` cannot be written")
+
+
+def test_what_a_file_system_refuses_in_the_middle_of_a_build_is_reported_and_tried_again(
+    failing, tiny_master, tmp_path
+):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / key_of(tiny_master / "small")).write_text("in the way of what is to be published")
+    code, told = failing(tmp_path / "cache")
+    assert code not in (0, 1, 2), "which a Job takes for final"
+    assert told.startswith("The build could not read or write a file: [Errno ")
