@@ -4,6 +4,7 @@
 <root>/<key>/devices/<digest>/     what one device found out about it; not in the manifest
 <root>/.building/<key>-<random>/   a build under way, or what a killed one left
 <root>/.quarantine/<key>/          the last entry of that key that failed, with reason.txt
+<root>/.quarantine/<key>-<random>/ one on its way there, or what a killed process left
 <root>/.locks/<key>.lock           one builder at a time
 """
 
@@ -12,6 +13,7 @@ import logging
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -121,11 +123,14 @@ class Cache:
         """Move a bad entry out of the way and say why; only the last one of a key is kept."""
         logger.warning("Engine `%s` is quarantined: %s", key, reason)
         folder = self.root / ".quarantine" / key
+        aside = folder.with_name(f"{key}-{uuid.uuid4().hex}")
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
+            # First, so that of two processes one has it, and the other touches nothing of what the first found.
+            (self.root / key).rename(aside)
+            (aside / "reason.txt").write_text(reason + "\n")
             shutil.rmtree(folder, ignore_errors=True)
-            (self.root / key).rename(folder)
-            (folder / "reason.txt").write_text(reason + "\n")
+            aside.rename(folder)
         except FileNotFoundError:
             logger.info("Another process has quarantined `%s` already.", key)
         except OSError as error:

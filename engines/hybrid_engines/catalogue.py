@@ -41,8 +41,8 @@ def keys(store: Cache) -> list[str]:
 
 
 def quarantined(store: Cache) -> Iterator[tuple[str, str]]:
-    """Key and reason of each entry in quarantine."""
-    for path in sorted((store.root / ".quarantine").glob("*/reason.txt")):
+    """Key and reason of each entry in quarantine; what is on its way there has another name."""
+    for path in sorted((store.root / ".quarantine").glob(f"{'?' * KEY_LENGTH}/reason.txt")):
         yield path.parent.name, path.read_text().strip()
 
 

@@ -108,6 +108,7 @@ def test_only_the_last_bad_entry_of_a_key_is_kept(store):
     store.quarantine(KEY, reason="first")
     publish(store)
     store.quarantine(KEY, reason="second")
+    assert [path.name for path in (store.root / ".quarantine").iterdir()] == [KEY]
     assert (store.root / ".quarantine" / KEY / "reason.txt").read_text() == "second\n"
 
 
@@ -121,13 +122,18 @@ def test_who_publishes_second_keeps_the_first_entry(store):
 
 def test_an_entry_that_cannot_be_moved_is_still_refused(store):
     (store.root / ".quarantine").write_text("in the way")
+    (store.root / KEY / "network.blob").write_bytes(b"")
     store.quarantine(KEY, reason="it lied")
     assert (store.root / KEY).is_dir()
+    with pytest.raises(EntryRefused, match="is not the file that was published"):
+        store.read(KEY, ingredients=INGREDIENTS)
 
 
 def test_quarantining_what_another_process_has_moved_is_no_error(store):
     store.quarantine(KEY, reason="first")
     store.quarantine(KEY, reason="second")
+    assert (store.root / ".quarantine" / KEY / "reason.txt").read_text() == "first\n"
+    assert (store.root / ".quarantine" / KEY / "network.blob").is_file()
 
 
 def test_a_lock_that_cannot_be_opened_is_one_sentence(store):

@@ -44,6 +44,15 @@ def test_a_flipped_bit_is_found_and_quarantined_with_the_reason(cache, name):
     assert list(catalogue.quarantined(store)) == [(key, str(raised.value))]
 
 
+def test_what_a_process_left_that_was_killed_on_the_way_to_quarantine_is_not_shown(cache):
+    store, key = Cache(cache), the_key(cache)
+    store.quarantine(key, reason="it lied")
+    left = cache / ".quarantine" / f"{key}-0123abcd"
+    left.mkdir()
+    (left / "reason.txt").write_text("half way\n")
+    assert list(catalogue.quarantined(store)) == [(key, "it lied")]
+
+
 def test_a_missing_file_is_found(cache):
     store, key = Cache(cache), the_key(cache)
     (cache / key / "network.blob").unlink()
