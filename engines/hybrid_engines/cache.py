@@ -2,7 +2,7 @@
 
 <root>/<key>/                      a published entry: manifest.json, probe.safetensors, the backend's files
 <root>/<key>/devices/<digest>/     what one device found out about it; not in the manifest
-<root>/.building/<key>-<random>/   a build under way, or what a killed one left
+<root>/.building/<key>-<machine>-<random>/   a build under way, or what a killed one left
 <root>/.quarantine/<key>/          the last entry of that key that failed, with reason.txt
 <root>/.quarantine/<key>-<random>/ one on its way there, or what a killed process left
 <root>/.locks/<key>.lock           one builder at a time
@@ -11,11 +11,13 @@
 import errno
 import logging
 import os
+import platform
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from hybrid_engines.spec import EngineError
 
 MANIFEST = "manifest.json"
 FULL = {errno.ENOSPC, errno.EDQUOT}
+ABANDONED_SECONDS = 3600.0
+"""A folder of another machine in which nothing was written for this long belonged to a process that died."""
 COUNTS = ("macs", "macs_with_attention", "parameters")
 
 logger = logging.getLogger(__name__)
@@ -74,10 +78,11 @@ class Cache:
 
     @contextmanager
     def lock(self, key: str, *, on_wait: Callable[[], None]) -> Iterator[None]:
-        """The right to build `key`."""
+        """The right to build `key`; what killed processes left of it is gone."""
         with ExitStack() as held:
             with explained(self.root):
-                held.enter_context(locks.exclusive(self.root / ".locks" / f"{key}.lock", on_wait=on_wait))
+                lock = locks.exclusive(self.root / ".locks" / f"{key}.lock", on_wait=on_wait)
+                self._remove_abandoned(key, is_alone_here=held.enter_context(lock))
             yield
 
     @contextmanager
@@ -86,9 +91,7 @@ class Cache:
         building = self.root / ".building"
         with explained(self.root):
             building.mkdir(parents=True, exist_ok=True)
-            for abandoned in building.glob(f"{key}-*"):
-                shutil.rmtree(abandoned, ignore_errors=True)
-            folder = Path(tempfile.mkdtemp(prefix=f"{key}-", dir=building))
+            folder = Path(tempfile.mkdtemp(prefix=f"{_building(key)}-", dir=building))
         try:
             yield folder
         except OSError as error:
@@ -136,6 +139,14 @@ class Cache:
         except OSError as error:
             logger.warning("Engine `%s` cannot be moved: %s; it stays unused.", key, error)
 
+    def _remove_abandoned(self, key: str, *, is_alone_here: bool) -> None:
+        """Where locks do not reach every machine, the builder of a folder may live."""
+        for kind in (".building", ".quarantine"):
+            for folder in (self.root / kind).glob(f"{key}-*"):
+                is_dead = is_alone_here and folder.name.rpartition("-")[0] == _building(key)
+                if is_dead or time.time() - _touched(folder) > ABANDONED_SECONDS:
+                    shutil.rmtree(folder, ignore_errors=True)
+
 
 @contextmanager
 def explained(root: Path) -> Iterator[None]:
@@ -157,6 +168,20 @@ def _full(root: Path) -> CacheUnwritable:
         f"The disk of the engine cache `{root}` is full ({free:.0f} MiB left); "
         f"free some space or name another folder with `HYBRID_ENGINE_CACHE`."
     )
+
+
+def _building(key: str) -> str:
+    """What the names of this machine's builds of `key` begin with; no random part has a hyphen."""
+    return f"{key}-{platform.node()}"
+
+
+def _touched(folder: Path) -> float:
+    """When anything in the folder was last written, 0 if it is gone."""
+    times = [0.0]
+    for path in (folder, *folder.rglob("*")):
+        with suppress(OSError):
+            times.append(path.stat().st_mtime)
+    return max(times)
 
 
 def _difference(manifest: Mapping[str, Any], wanted: Mapping[str, object]) -> str:

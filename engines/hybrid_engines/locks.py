@@ -20,16 +20,19 @@ STALE_SECONDS = 60.0
 
 
 @contextmanager
-def exclusive(path: Path, *, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock named by `path`, which dies with its holder; `on_wait` is called once if somebody else has it."""
+def exclusive(path: Path, *, on_wait: Callable[[], None]) -> Iterator[bool]:
+    """Hold the lock named by `path`, which dies with its holder; `on_wait` is called once if somebody else has it.
+
+    Yields whether the kernel grants it: then nobody else on this machine has it, not even who seems to be dead.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o666)
     try:
         if _acquire(descriptor, on_wait=on_wait):
-            yield
+            yield True
         else:
             with _marker(path.with_suffix(".held"), on_wait=on_wait):
-                yield
+                yield False
     finally:
         os.close(descriptor)
 

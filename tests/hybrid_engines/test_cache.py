@@ -1,11 +1,16 @@
 """Entries that are not what their name says; each is refused by `read`, and `ensure` builds anew (see test_build)."""
 
+import errno
 import json
+import os
+import platform
 import shutil
+import time
 
 import pytest
 
-from hybrid_engines.cache import MANIFEST, Cache, CacheUnwritable, Entry, EntryRefused
+from hybrid_engines import locks
+from hybrid_engines.cache import ABANDONED_SECONDS, MANIFEST, Cache, CacheUnwritable, Entry, EntryRefused
 from hybrid_engines.engine import Facts
 
 KEY = "k" * 64
@@ -147,9 +152,71 @@ def test_what_a_builder_meets_under_the_lock_is_not_blamed_on_the_lock(store):
         raise OSError("of the builder")
 
 
+def half_built(store):
+    """A folder in which somebody is building."""
+    with store.scratch(KEY) as folder:
+        name = folder.name
+    folder = store.root / ".building" / name
+    folder.mkdir()
+    (folder / "half").write_text("")
+    return folder
+
+
+def age(*paths):
+    long_ago = time.time() - 2 * ABANDONED_SECONDS
+    for path in paths:
+        os.utime(path, (long_ago, long_ago))
+
+
+def has_no_locks(monkeypatch):
+    """Make it a file system that has none."""
+
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+
+
+def lock(store):
+    with store.lock(KEY, on_wait=lambda: pytest.fail("had to wait")):
+        pass
+
+
 def test_what_a_killed_builder_left_is_removed_by_the_next(store):
-    left = store.root / ".building" / f"{KEY}-killed"
+    left = half_built(store)
+    lock(store)
+    assert not left.exists()
+
+
+def test_what_a_builder_of_another_machine_has_begun_stays(store, monkeypatch):
+    """Not every file system carries its locks from one machine to another."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(platform, "node", lambda: "elsewhere")
+        begun = half_built(store)
+    lock(store)
+    assert (begun / "half").exists()
+
+
+def test_what_somebody_has_begun_where_nothing_locks_stays(store, monkeypatch):
+    has_no_locks(monkeypatch)
+    begun = half_built(store)
+    lock(store)
+    assert (begun / "half").exists()
+
+
+def test_what_nobody_has_touched_for_long_is_removed_even_where_nothing_locks(store, monkeypatch):
+    has_no_locks(monkeypatch)
+    begun, left = half_built(store), half_built(store)
+    age(begun, left, left / "half")
+    lock(store)
+    assert (begun / "half").exists(), "something in it is new"
+    assert not left.exists()
+
+
+def test_what_was_killed_on_its_way_to_quarantine_is_removed_and_the_evidence_stays(store):
+    store.quarantine(KEY, reason="it lied")
+    left = store.root / ".quarantine" / f"{KEY}-0123abcd"
     left.mkdir()
-    (left / "half").write_text("")
-    with store.scratch(KEY):
-        assert not left.exists()
+    age(left, store.root / ".quarantine" / KEY)
+    lock(store)
+    assert [path.name for path in (store.root / ".quarantine").iterdir()] == [KEY]
