@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from hybrid_engines import examination, probe, resolve
-from hybrid_engines.cache import Cache, Entry
+from hybrid_engines.cache import Cache, Entry, EntryRefused
 from hybrid_engines.examination import Examination
 from hybrid_engines.plan import Plan
 from hybrid_engines.runner import CompiledEngine
@@ -15,10 +15,7 @@ class EntryDistrusted(EngineError):
 
 
 class NotExamined(EngineError):
-    """An entry that this device has not examined yet; its status here is unverified."""
-
-    def __init__(self, *, device: str) -> None:
-        super().__init__(f"It was compiled, but never verified on this device ({device}).")
+    """An entry without an examination by this device that can be read; its status here is unverified."""
 
 
 def find(wanted: Plan, *, store: Cache) -> CompiledEngine | None:
@@ -26,13 +23,10 @@ def find(wanted: Plan, *, store: Cache) -> CompiledEngine | None:
     entry = read(wanted, store=store)
     if entry is None:
         return None
-    device = resolve.backend(wanted.backend).device()
+    examined = _examination(entry, device=resolve.backend(wanted.backend).device())
     try:
-        examined = examination.read(entry.folder, device=device)
-        if examined is None:
-            raise NotExamined(device=device)
         return _admit(wanted, entry=entry, examined=examined)
-    except (BackendUnavailable, NotExamined):
+    except BackendUnavailable:
         raise  # this machine's fault, not the entry's
     except EngineError as error:
         raise _distrust(wanted, store=store, error=error) from error
@@ -58,6 +52,17 @@ def open_engine(wanted: Plan, *, entry: Entry, examined: Examination | None = No
         buckets=wanted.batch_sizes if bucket is None else (bucket,),
         is_batch_invariant=bucket is None,
     )
+
+
+def _examination(entry: Entry, *, device: str) -> Examination:
+    """One that cannot be read says nothing about the engine, which need not be built again for it."""
+    try:
+        found = examination.read(entry.folder, device=device)
+    except EntryRefused as error:
+        raise NotExamined(str(error)) from error
+    if found is None:
+        raise NotExamined(f"It was compiled, but never verified on this device ({device}).")
+    return found
 
 
 def _admit(wanted: Plan, *, entry: Entry, examined: Examination) -> CompiledEngine:

@@ -6,6 +6,7 @@ devices that measure differently. It must not run engines.
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -38,8 +39,12 @@ def read(entry: Path, *, device: str) -> Examination | None:
 
 
 def read_all(entry: Path) -> tuple[Examination, ...]:
-    """The examinations of an entry by every device."""
-    return tuple(_parse(path) for path in sorted(entry.glob(f"devices/*/{FILE}")))
+    """The examinations of an entry by every device; one that cannot be read is none."""
+    found = []
+    for path in sorted(entry.glob(f"devices/*/{FILE}")):
+        with suppress(EntryRefused):
+            found.append(_parse(path))
+    return tuple(found)
 
 
 def write(entry: Path, found: Examination) -> None:
@@ -47,7 +52,10 @@ def write(entry: Path, found: Examination) -> None:
     path = folder(entry, device=found.device) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f"{FILE}.{os.getpid()}")
-    scratch.write_bytes(digests.seal(asdict(found)))
+    with scratch.open("wb") as file:
+        file.write(digests.seal(asdict(found)))
+        file.flush()
+        os.fsync(file.fileno())  # else a power cut may leave the name without the bytes
     scratch.replace(path)
 
 

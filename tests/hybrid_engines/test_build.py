@@ -282,11 +282,25 @@ def test_an_engine_that_was_compiled_elsewhere_is_examined_and_not_built_again(t
     assert text_encoder(build.load, cache).domain == expected.domain
 
 
-def test_a_spoiled_examination_is_not_believed(text_encoder, cache):
+def spoil_examination(cache):
     (path,) = entry_of(cache).glob("devices/*/examination.json")
     path.write_text(path.read_text().replace('"bucket": null', '"bucket": 2'))
+
+
+def test_a_spoiled_examination_is_not_believed(text_encoder, cache):
+    spoil_examination(cache)
     with pytest.raises(build.EngineMissing, match=r"examination .+ cannot be read"):
         text_encoder(build.load, cache)
+    assert entry_of(cache).exists()
+
+
+def test_a_spoiled_examination_is_made_again_and_the_engine_is_not(text_encoder, cache):
+    expected = text_encoder(build.load, cache).domain
+    spoil_examination(cache)
+    stages = []
+    assert text_encoder(build.ensure, cache, progress=stages.append).domain == expected
+    assert stages == [Stage.PROBE, Stage.MEASURE]
+    assert text_encoder(build.load, cache).domain == expected
 
 
 # --- the disk

@@ -61,6 +61,14 @@ def test_a_missing_file_is_found(cache):
     assert catalogue.keys(store) == []
 
 
+def test_a_spoiled_examination_costs_the_proof_and_not_the_engine(cache):
+    store, key = Cache(cache), the_key(cache)
+    (path,) = (cache / key).glob("devices/*/examination.json")
+    path.write_bytes(b"")
+    assert not catalogue.check(store, key).is_verified
+    assert catalogue.keys(store) == [key]
+
+
 def test_a_good_entry_stays(cache):
     store, key = Cache(cache), the_key(cache)
     assert catalogue.check(store, key).key == key
