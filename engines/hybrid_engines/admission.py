@@ -33,7 +33,7 @@ def find(wanted: Plan, *, store: Cache) -> CompiledEngine | None:
 
 
 def read(wanted: Plan, *, store: Cache) -> Entry | None:
-    """The entry, its bytes checked but not its answers; `None` if there is none."""
+    """The entry, its files checked but not its answers; `None` if there is none."""
     try:
         return store.read(wanted.key(), ingredients=wanted.ingredients())
     except EngineError as error:

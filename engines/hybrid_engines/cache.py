@@ -61,7 +61,10 @@ class Cache:
     root: Path
 
     def read(self, key: str, *, ingredients: Mapping[str, object]) -> Entry | None:
-        """The entry of `key`, every byte of it checked; `None` if there is none."""
+        """The entry of `key`, its files checked against their digests; `None` if there is none.
+
+        What is large is not read twice: `digests` remembers it until something writes to the file.
+        """
         folder = self.root / key
         if not folder.is_dir():
             return None
