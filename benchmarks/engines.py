@@ -1,8 +1,8 @@
 """Engines against diffusers on the same weights, inputs and threads, in one interleaved run.
 
 For each network: plain eager, eager in channels-last memory, torch.compile, and every engine of this project that runs
-here. Each round visits every variant at every batch in a new order; the first round is not counted. `--report` draws
-what was measured so far into `docs/benchmarks.md`.
+here. Each is called twice at every batch before anything is counted; then each round visits every variant at every
+batch in a new order. `--report` draws what was measured so far into `docs/benchmarks.md`.
 """
 
 import argparse
