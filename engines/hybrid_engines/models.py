@@ -24,6 +24,8 @@ Size = tuple[int, int]
 """Width and height of the picture in pixels."""
 
 BUILTIN = Path(__file__).resolve().parent / "builtin"
+LORA = "pytorch_lora_weights.safetensors"
+"""What diffusers calls the weights of a LoRA, which has no network of its own."""
 ARCHITECTURES = {"unet": "UNet2DConditionModel", "text_encoder": "CLIPTextModel", "vae": "AutoencoderKL"}
 
 
@@ -156,9 +158,15 @@ def _folder(uri: str) -> Path:
             f"`{uri}` is no model address; expected `builtin://pair/model`, `file:///absolute/folder` or "
             f"`hf://organization/repository@revision`."
         )
+    has_unet = (folder / "unet").is_dir()
+    if (folder.is_file() and folder.name == LORA) or (not has_unet and (folder / LORA).is_file()):
+        raise ModelError(
+            f"`{folder}` is a LoRA; load it into its model with diffusers, call `fuse_lora()`, and write the whole "
+            f"pipeline with `save_pretrained()`."
+        )
     if folder.is_file():
         raise ModelError(f"`{folder}` is a single file; convert it to a folder with diffusers' `save_pretrained`.")
-    if not (folder / "unet").is_dir():
+    if not has_unet:
         raise ModelError(f"`{folder}` holds no model; expected a diffusers folder with `unet/` in it.")
     return folder
 

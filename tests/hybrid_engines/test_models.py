@@ -36,6 +36,18 @@ def test_a_single_file_is_refused_with_the_conversion_to_do(tmp_path):
         opened(tmp_path / "model.safetensors")
 
 
+@pytest.mark.parametrize("given", [".", "pytorch_lora_weights.safetensors"])
+def test_a_lora_is_refused_with_the_fusion_to_do(tmp_path, given):
+    (tmp_path / "pytorch_lora_weights.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"is a LoRA; .+ call `fuse_lora\(\)`, and write .+ `save_pretrained\(\)`"):
+        opened(tmp_path / given)
+
+
+def test_a_lora_beside_a_whole_model_is_in_nobodys_way(tiny):
+    (tiny / "large" / "pytorch_lora_weights.safetensors").write_bytes(b"")
+    assert opened(tiny / "large").name == "tiny/large"
+
+
 def test_a_network_of_another_architecture_is_refused(tiny):
     path = tiny / "large" / "unet" / "config.json"
     path.write_text(path.read_text().replace("UNet2DConditionModel", "SD3Transformer2DModel"))
