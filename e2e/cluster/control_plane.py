@@ -17,8 +17,6 @@ from kubernetes import client
 from e2e.cluster import api_server, controllers, processes
 from e2e.cluster.access import Access
 
-ControlPlaneError = processes.NotStartedError
-
 
 @dataclass(frozen=True, slots=True)
 class ControlPlane:

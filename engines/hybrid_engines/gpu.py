@@ -1,7 +1,7 @@
 """Runs a compiled network on a GPU: fixed memory for every bucket, and one captured graph of copies and kernels.
 
 Launching a U-Net's hundreds of kernels one by one takes longer than computing small batches; a captured graph is one
-launch. What computes is behind `Network`: TensorRT, or a compiled torch module. It must not know which.
+launch. What computes is behind `Network`, such as a plan of TensorRT. It must not know which.
 """
 
 from collections.abc import Callable, Mapping

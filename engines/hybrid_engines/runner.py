@@ -44,7 +44,7 @@ class _Lane:
 
 
 class CompiledEngine:
-    """An `Engine` over a backend's runner, for devices that are the host."""
+    """An `Engine` over a backend's runner; its arrays lie on the host, wherever the runner computes."""
 
     def __init__(
         self,

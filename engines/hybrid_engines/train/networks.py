@@ -132,28 +132,3 @@ def for_training(unet: UNet2DConditionModel) -> UNet2DConditionModel:
     """The same network laid out for a CPU: channels last, attention as plain products (fused bf16 backward is slow)."""
     unet.set_attn_processor(AttnProcessor())
     return unet.to(memory_format=torch.channels_last)
-
-
-def macs(network: torch.nn.Module, *inputs: torch.Tensor) -> int:
-    """Multiply-accumulates of convolutions and linear layers in one call (as Hybrid SD counts, arXiv 2408.06646)."""
-    total = 0
-
-    def count(module: torch.nn.Module, _: object, output: torch.Tensor) -> None:
-        nonlocal total
-        if isinstance(module, torch.nn.Conv2d):
-            total += output.numel() * module.weight[0].numel()
-        elif isinstance(module, torch.nn.Linear):
-            total += output.numel() * module.in_features
-
-    hooks = [m.register_forward_hook(count) for m in network.modules()]
-    with torch.no_grad():
-        network(*inputs)
-    for hook in hooks:
-        hook.remove()
-    return total
-
-
-def unet_macs(unet: UNet2DConditionModel) -> int:
-    """Of one row: one latent, one level, one caption."""
-    latent = torch.zeros(1, LATENT_CHANNELS, LATENT_SIZE, LATENT_SIZE)
-    return macs(unet, latent, torch.zeros(1), torch.zeros(1, CONTEXT, TEXT_WIDTH))

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.hybrid_serving.host_carry import HostCarry
 
-from hybrid_engines.engine import Array, Domain, Facts, HostCarry
+from hybrid_engines.engine import Array, Domain, Facts
 from hybrid_engines.signature import Port, Role, Signature
 from hybrid_serving.cloud.networks import Networks
 from hybrid_serving.cloud.preparation import Preparation

@@ -10,9 +10,10 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from tests.hybrid_serving.host_carry import HostCarry
 
 from hybrid_engines import models
-from hybrid_engines.engine import Array, Domain, Facts, HostCarry
+from hybrid_engines.engine import Array, Domain, Facts
 from hybrid_engines.signature import Port, Role, Signature
 from hybrid_serving import handoff as handoffs
 from hybrid_serving import sampler, trajectory
