@@ -10,9 +10,10 @@ import os
 import statistics
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,21 +50,20 @@ class Side:
 
 def throughput(side: Side, *, clients: int, seconds: float) -> float:
     """Pictures a second with `clients` asking without a pause."""
-    stop, counts = time.perf_counter() + seconds, [0] * clients
+    stop = time.perf_counter() + seconds
 
-    def ask_on(index: int) -> None:
+    def ask_on(index: int) -> int:
+        drawn = 0
         with httpx.Client(timeout=120.0, trust_env=False) as client:
             while time.perf_counter() < stop:
-                side.ask(client, seed=1000 * index + counts[index])
-                counts[index] += 1
+                side.ask(client, seed=1000 * index + drawn)
+                drawn += 1
+        return drawn
 
     started = time.perf_counter()
-    threads = [threading.Thread(target=ask_on, args=(index,)) for index in range(clients)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / (time.perf_counter() - started)
+    with ThreadPoolExecutor(clients) as pool:
+        drawn = sum(pool.map(ask_on, range(clients)))  # one that fails fails the measurement
+    return drawn / (time.perf_counter() - started)
 
 
 def latency_ms(side: Side, *, requests: int) -> float:
@@ -83,7 +83,9 @@ def interleaved(sides: list[Side], measure: Callable[[Side], float], *, rounds: 
     return found
 
 
-def _peer(*, threads: int) -> "subprocess.Popen[bytes]":
+@contextmanager
+def _peer(*, threads: int) -> Iterator[None]:
+    """The other server as a child, while it answers."""
     model = models.BUILTIN / "shapes" / "large"
     command = [sys.executable, "-m", "benchmarks.peer", "--model", str(model), "--port", str(PEER_PORT)]
     child = subprocess.Popen([*command, "--threads", str(threads)], env={**os.environ, "OMP_NUM_THREADS": str(threads)})
@@ -94,8 +96,16 @@ def _peer(*, threads: int) -> "subprocess.Popen[bytes]":
         except httpx.TransportError:
             return False
 
-    served.eventually(is_up, seconds=120, what="the peer answers")
-    return child
+    try:
+        served.eventually(is_up, seconds=120, what="the peer answers")
+        yield
+    finally:
+        child.terminate()
+        try:
+            child.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
 
 
 def _row(table: Table, name: str, ours: list[float], theirs: list[float], *, inverse: bool = False) -> dict[str, Any]:
@@ -124,21 +134,19 @@ def main() -> None:
             segment["engine"] = {"threads": options.threads, "batchSizes": [1, 2, 4, 8, 16]}
             segment["workers"] = {"replicas": 1}
 
-    peer = _peer(threads=options.threads)
-    try:
-        with served.serving(served.sample(all_large), port=SERVICE_PORT) as service:
-            ours = Side("service", service.url, {"Authorization": f"Bearer {service.key}"}, {"split": STEPS, "n": 1})
-            theirs = Side("diffusers + lock", f"http://127.0.0.1:{PEER_PORT}/v1", {}, {})
-            sides = [ours, theirs]
-            rate = interleaved(
-                sides,
-                lambda side: throughput(side, clients=options.clients, seconds=options.seconds),
-                rounds=options.rounds,
-            )
-            alone = interleaved(sides, lambda side: latency_ms(side, requests=20), rounds=options.rounds)
-    finally:
-        peer.terminate()
-        peer.wait()
+    with (
+        _peer(threads=options.threads),
+        served.serving(served.sample(all_large), port=SERVICE_PORT) as service,
+    ):
+        ours = Side("service", service.url, {"Authorization": f"Bearer {service.key}"}, {"split": STEPS, "n": 1})
+        theirs = Side("diffusers + lock", f"http://127.0.0.1:{PEER_PORT}/v1", {}, {})
+        sides = [ours, theirs]
+        rate = interleaved(
+            sides,
+            lambda side: throughput(side, clients=options.clients, seconds=options.seconds),
+            rounds=options.rounds,
+        )
+        alone = interleaved(sides, lambda side: latency_ms(side, requests=20), rounds=options.rounds)
     table = Table("measure", ours.name, theirs.name, "ratio, median (spread)", title=f"{options.clients} clients")
     result = {
         "throughput": _row(table, "pictures a second", rate[ours.name], rate[theirs.name]),

@@ -22,6 +22,7 @@ from openai import OpenAI
 
 SAMPLE = Path(__file__).parent / "samples" / "shapes.yaml"
 START_SECONDS = 300.0
+END_SECONDS = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +124,20 @@ def serving(
                 yield running
         finally:
             child.terminate()
-            child.wait(timeout=180)
-            assert child.stdout is not None
-            child.stdout.close()
+            _wait(child)
+
+
+def _wait(child: "subprocess.Popen[str]") -> None:
+    """Until it has ended; one that does not is killed, and that is an error."""
+    try:
+        child.wait(timeout=END_SECONDS)
+    except subprocess.TimeoutExpired:
+        child.kill()  # Ray hangs on a pipe of this process and goes with it
+        child.wait()
+        raise
+    finally:
+        assert child.stdout is not None
+        child.stdout.close()
 
 
 def _announced(child: "subprocess.Popen[str]") -> dict[str, Any]:
