@@ -4,6 +4,7 @@ Their configuration only. What is written here bends a kubelet to machines that 
 no swap accounting, no systemd; it says nothing about how a node should be run.
 """
 
+import errno
 import json
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from e2e.cluster.runtime import Runtime
 NAME = "e2e"
 DNS = "10.96.0.10"
 CGROUPS = Path("/sys/fs/cgroup")
+_ENDED = {errno.ENOENT, errno.ENODEV}
+"""What the kernel says of a group that was removed, before its file is opened and after."""
 
 
 def kubelet_command(server: ApiServer, *, runtime: Runtime, cgroup: str) -> list[str]:
@@ -48,7 +51,7 @@ def make_cgroup(name: str) -> None:
 def cgroup_process_ids(name: str) -> set[int]:
     """Every process in the pods below the control group."""
     files = (found for hierarchy in _hierarchies() for found in (hierarchy / name).rglob("cgroup.procs"))
-    return {int(line) for file in files for line in file.read_text().split()}
+    return {process_id for file in files for process_id in _process_ids(file)}
 
 
 def remove_cgroup(name: str) -> None:
@@ -58,6 +61,16 @@ def remove_cgroup(name: str) -> None:
             folder.rmdir()
         if (hierarchy / name).exists():
             (hierarchy / name).rmdir()
+
+
+def _process_ids(file: Path) -> list[int]:
+    """Of one group; one that ends while it is read has none, for only an empty group can be removed."""
+    try:
+        return [int(line) for line in file.read_text().split()]
+    except OSError as error:
+        if error.errno not in _ENDED:
+            raise
+        return []
 
 
 def _hierarchies() -> list[Path]:

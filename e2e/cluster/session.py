@@ -9,8 +9,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-from e2e.cluster import processes
+from e2e.cluster import processes, requirements
 from e2e.cluster.catalogue import KUBERAY
 from e2e.cluster.cluster import Cluster
 from e2e.cluster.layout import LOCK
@@ -30,6 +31,7 @@ def cluster() -> Iterator[Cluster]:
     if is_the_readers():
         yield _the_readers()
         return
+    requirements.check()  # before the lock, which not everybody may open
     with alone(waits=True):
         try:
             yield up()
@@ -54,7 +56,7 @@ def _the_readers() -> Cluster:
 @contextmanager
 def alone(*, waits: bool) -> Iterator[None]:
     """Have this machine's cluster to oneself."""
-    with LOCK.open("w") as file:
+    with _open(LOCK) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -65,3 +67,10 @@ def alone(*, waits: bool) -> Iterator[None]:
             sys.stderr.write("Waiting for the cluster of another test session …\n")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _open(lock: Path) -> TextIO:
+    try:
+        return lock.open("w")
+    except PermissionError as error:
+        raise NoClusterError(f"`{lock}` cannot be opened: starting a cluster and taking one away need root.") from error
