@@ -82,12 +82,6 @@ def test_an_api_server_that_restarts_is_waited_for(tmp_path: Path, start_operato
         until(lambda: seen_generation(world) == generation, what="the changes", seconds=90)
         world.change({"kubeRay": {"image": "example/serving:2"}})
         until(lambda: len(world.revisions()) == 1 and world.resource(), what="work going on")
-        name, uid = monitor["metadata"]["name"], monitor["metadata"]["uid"]
-        world.delete(kinds.POD_MONITOR, name)
-        until(
-            lambda: (found := world.find(kinds.POD_MONITOR, name)) and found["metadata"]["uid"] != uid,
-            what="another PodMonitor",
-        )
         assert operator.error is None
         operator.stop()
         world.close()
@@ -110,6 +104,12 @@ def test_kinds_that_are_missing_are_a_condition_and_taken_up_when_they_come(
         install(plane, pod_monitors.definition())
         (monitor,) = until(lambda: world.all(kinds.POD_MONITOR), what="a PodMonitor", seconds=60)
         until(lambda: world.condition("Stalled") == ("False", "Progressing"), what="nothing lacking", seconds=60)
+        name, uid = monitor["metadata"]["name"], monitor["metadata"]["uid"]
+        world.delete(kinds.POD_MONITOR, name)
+        until(
+            lambda: (found := world.find(kinds.POD_MONITOR, name)) and found["metadata"]["uid"] != uid,
+            what="another PodMonitor",
+        )
         assert operator.error is None
         operator.stop()
         world.close()
