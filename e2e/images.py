@@ -39,7 +39,9 @@ def build(name: str) -> tuple[str, Path]:
     reference = f"localhost/hybrid-diffusion/{name}:e2e"
     dockerfile = _ROOT / "images" / name / "Dockerfile"
     options = ["--isolation=chroot", "--layers", f"--ignorefile={dockerfile}.dockerignore", "--pull-never"]
+    _buildah("rm", "--all")  # what an interrupted build left
     _buildah("build", *options, f"--file={dockerfile}", f"--tag={reference}", str(_ROOT), shows=True)
+    _buildah("rmi", "--prune", "--force")  # gigabytes a build, which the next one cannot use
     archive = _folder() / f"{name}.tar"
     archive.unlink(missing_ok=True)
     _buildah("push", reference, f"docker-archive:{archive}:{reference}")
