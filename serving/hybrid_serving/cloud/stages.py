@@ -121,13 +121,16 @@ class Stages:
         return nanoseconds
 
     def preview(self, task: Task) -> NDArray[np.uint8] | None:
-        """What the picture will look like, as far as its latent tells; `None` where the pair has no map."""
+        """What the picture will look like, as far as its latent tells; `None` where that or the pair's map is none."""
         if self._preview_map is None:
             return None
         assert task.slot is not None, "previews follow steps"
         estimate = self._latents[task.keys.step].estimate(task.slot)
         size = (task.work.settings.width, task.work.settings.height)
-        return pixels.preview(estimate, matrix=self._preview_map.matrix, bias=self._preview_map.bias, size=size)
+        try:
+            return pixels.preview(estimate, matrix=self._preview_map.matrix, bias=self._preview_map.bias, size=size)
+        except pixels.PixelsError:
+            return None  # decoding will say it, of this image alone
 
     def _denoise(
         self, key: BatchKey, x: Latent, *, tasks: Sequence[Task], entries: Sequence[Entry], bucket: int

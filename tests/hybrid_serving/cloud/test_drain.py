@@ -88,3 +88,35 @@ def test_the_status_is_read_with_the_token(dashboard) -> None:
 def test_a_refused_token_is_an_os_error_which_the_watch_survives(dashboard) -> None:
     with pytest.raises(OSError, match="401"):
         drain.read_status(f"http://127.0.0.1:{dashboard.server_port}", headers={})
+
+
+@pytest.fixture
+def torn_dashboard() -> Iterator[HTTPServer]:
+    """Tears its first answers, each in another place, and answers from then on."""
+    body = json.dumps(status("STOPPING")).encode()
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    answers = iter([whole[:-10], b"no status line\r\n\r\n", whole[:20]])
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.wfile.write(next(answers, whole))
+            self.close_connection = True
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def test_a_drain_is_seen_after_answers_that_were_torn(torn_dashboard) -> None:
+    drained = threading.Event()
+    url = f"http://127.0.0.1:{torn_dashboard.server_port}"
+    watch = drain.DrainWatch(
+        lambda: drain.read_status(url, headers={}), replica_id="mine", on_drain=drained.set, period_seconds=0.001
+    )
+    watch.start()
+    watch.join()
+    assert drained.is_set()

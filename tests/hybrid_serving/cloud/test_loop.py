@@ -95,6 +95,17 @@ def test_a_picture_that_is_not_finite_fails_alone(a_loop, some_work) -> None:
     assert isinstance(fine.answer(), Image)
 
 
+def test_a_preview_that_is_not_finite_fails_its_image_alone(a_loop, some_work) -> None:
+    loop, replica = a_loop()
+    work = some_work(previews=2)
+    state = replica.prepare(work).state
+    _, failed = submit(loop, replica, replace(work, state=replace(state, x=np.full_like(state.x, np.nan))))
+    _, fine = submit(loop, replica, work)
+    assert "decoded picture has values that are not finite" in str(failed.answer())
+    assert isinstance(fine.get(timeout=WAIT), Preview)
+    assert isinstance(fine.answer(), Image)
+
+
 def test_guided_work_on_an_engine_for_single_rows_is_refused_alone(a_loop, some_work) -> None:
     loop, replica = a_loop(milliseconds={1: 1.0})
     _, guided = submit(loop, replica, some_work(), wait_limit_seconds=10.0)
