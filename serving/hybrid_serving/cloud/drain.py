@@ -71,8 +71,8 @@ class DrainWatch:
         while not self._stopped.wait(self._period_seconds):
             try:
                 state = state_of(self._read(), self._replica_id)
-            except (OSError, ValueError) as error:
-                # The head may be away for minutes; replicas then go on as they are.
+            except Exception as error:  # noqa: BLE001  # the outermost loop of this thread
+                # The head may be away for minutes, or be torn off in an answer; replicas then go on as they are.
                 if is_readable:
                     logger.warning("Serve's status cannot be read, so a drain would not be seen: %s", error)
                 is_readable = False
