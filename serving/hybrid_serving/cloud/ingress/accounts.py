@@ -111,6 +111,7 @@ class Accounts:
         return Bill(
             bookings=bookings,
             settings=order.settings[0],
+            rows_a_step=order.rows_a_step,
             images=images,
             segments=self.segments,
             resources=self.resources,

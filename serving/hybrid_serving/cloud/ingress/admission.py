@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 from hybrid_serving.cloud.ingress.dispatch import Journey
 from hybrid_serving.cloud.ingress.errors import ApiError
-from hybrid_serving.protocol import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +78,3 @@ def too_busy(wait_seconds: float, *, retry_after_seconds: float) -> ApiError:
     """The refusal of a request that would wait too long."""
     message = f"The predicted wait is {wait_seconds:.1f} s, more than the request or this service allows; try later."
     return ApiError(message, code="rate_limit_exceeded", retry_after_seconds=max(1, math.ceil(retry_after_seconds)))
-
-
-def rows_a_step(settings: Settings) -> int:
-    """Rows of one step: guidance takes two."""
-    return 1 if settings.guidance_scale == 1.0 else 2

@@ -22,6 +22,7 @@ class Bill:
 
     bookings: Sequence[Booking]
     settings: Settings
+    rows_a_step: int
     images: int
     segments: Sequence[str]
     """In denoising order."""
@@ -68,7 +69,7 @@ class Bill:
             return None
         return cost.AllCloud(
             steps=self.settings.steps * self.images,
-            rows_a_step=1 if self.settings.guidance_scale == 1.0 else 2,
+            rows_a_step=self.rows_a_step,
             step_nanoseconds=step,
             # The text is encoded in the cloud either way, and not again where it was encoded before.
             encode_nanoseconds=self._total("encode"),

@@ -6,7 +6,6 @@ Admits nothing, wakes no worker and books nothing. Where a pace was never measur
 from collections.abc import Sequence
 
 from hybrid_serving.cloud.ingress import answers, ways
-from hybrid_serving.cloud.ingress.admission import rows_a_step
 from hybrid_serving.cloud.ingress.answers import Object
 from hybrid_serving.cloud.ingress.dispatch import Booking, Leg
 from hybrid_serving.cloud.ingress.measured import Measured
@@ -41,7 +40,7 @@ def expected(service: Service, order: Order, *, legs: Sequence[Leg]) -> list[Boo
 
 def _rows(order: Order, *, steps: int, is_first: bool, is_last: bool) -> dict[str, int]:
     """Rows by kind that all images of an order bring to one segment."""
-    images, each = len(order.settings), rows_a_step(order.settings[0])
+    images, each = len(order.settings), order.rows_a_step
     rows = {"encode": each * is_first, "step": each * steps * images, "decode": images * is_last}
     return {kind: count for kind, count in rows.items() if count}
 

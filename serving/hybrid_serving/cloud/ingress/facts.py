@@ -9,6 +9,7 @@ from typing import Literal
 
 from hybrid_api.scalars import Size
 from hybrid_serving.cloud.ingress.planning import Curve
+from hybrid_serving.protocol import Settings
 from hybrid_serving.sampler import Schedule
 
 
@@ -40,6 +41,8 @@ class Facts:
     """Length of a prompt in tokens of the text encoder, as usage reports it."""
     curve: Curve = ()
     """The pair's measured quality over the noise level of the split."""
+    embeds_guidance: bool = False
+    """Whether the networks take the guidance scale as an input, as LCMs do."""
     created: int = 0
     """Seconds since the epoch."""
 
@@ -52,3 +55,7 @@ class Facts:
     def names(self) -> tuple[str, ...]:
         """The segments' names in denoising order."""
         return tuple(segment.name for segment in self.segments)
+
+    def rows_a_step(self, settings: Settings) -> int:
+        """Rows of one step: guidance takes two, where it is no input."""
+        return 1 if settings.guidance_scale == 1.0 or self.embeds_guidance else 2

@@ -127,6 +127,7 @@ def _returned(service: Service, handoff: Handoff, *, tenant: str) -> Order:
         id=handoff.request,
         tenant=tenant,
         settings=(handoff.settings,),
+        rows_a_step=service.facts.rows_a_step(handoff.settings),
         plan=Plan((handoff.state.position,), "as handed over"),
         deadline=service.clock() + service.terms.deadline_seconds,
         prices=service.terms.prices,

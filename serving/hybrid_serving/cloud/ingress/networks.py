@@ -35,6 +35,7 @@ def read(fixed: Fixed) -> Facts:
         latent_shape=latent_shape,
         count_tokens=_counter(first),
         curve=_curve(first),
+        embeds_guidance=bool(first.guidance_width),
         created=int(time.time()),
     )
 

@@ -28,6 +28,8 @@ class Order:
     tenant: str
     settings: tuple[Settings, ...]
     """One an image."""
+    rows_a_step: int
+    """Of each image."""
     plan: Plan
     """Where each segment but the last stops."""
     deadline: float
@@ -96,6 +98,7 @@ def read(
         id=id,
         tenant=tenant,
         settings=tuple(replace(first, image=image) for image in range(images)),
+        rows_a_step=facts.rows_a_step(first),
         plan=plan(first),
         deadline=now + terms.deadline_seconds,
         prices=terms.prices,

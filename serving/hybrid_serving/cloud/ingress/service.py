@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from hybrid_serving import pixels, sampler, split
 from hybrid_serving.cloud.ingress import dispatch, orders, planning
 from hybrid_serving.cloud.ingress.accounts import Accounts
-from hybrid_serving.cloud.ingress.admission import Admission, Limits, rows_a_step
+from hybrid_serving.cloud.ingress.admission import Admission, Limits
 from hybrid_serving.cloud.ingress.auth import ApiKeys
 from hybrid_serving.cloud.ingress.dispatch import Journey
 from hybrid_serving.cloud.ingress.facts import Facts
@@ -85,7 +85,7 @@ class Service:
         large, small = (self.accounts.measured.of("step", segments=(name,)) for name in (names[0], names[-1]))
         if large is None or small is None:
             return None
-        rows = rows_a_step(settings)
+        rows = self.facts.rows_a_step(settings)
         return split.Cloud(
             seconds_per_large_step=large * rows / 1e9,
             seconds_per_small_step=small * rows / 1e9,
@@ -98,8 +98,7 @@ class Service:
         limits = Limits(
             queue_seconds=self.terms.queue_seconds, deadline_seconds=max(0.0, order.deadline - self.clock())
         )
-        settings = order.settings
-        self.admission.check(journey, rows_a_step=rows_a_step(settings[0]), images=len(settings), limits=limits)
+        self.admission.check(journey, rows_a_step=order.rows_a_step, images=len(order.settings), limits=limits)
 
     async def run(
         self, work: Work, journey: Journey, *, order: Order, on_preview: Callable[[Preview], None] | None = None
@@ -108,7 +107,7 @@ class Service:
         work = replace(work, tenant=order.tenant)
         patience_seconds = PATIENCE * max(0.0, work.deadline - self.clock())
         try:
-            with self.admission.promised(journey, rows_a_step=rows_a_step(work.settings)):
+            with self.admission.promised(journey, rows_a_step=order.rows_a_step):
                 return await dispatch.run(
                     work, journey, runners=self.runners, on_preview=on_preview, patience_seconds=patience_seconds
                 )

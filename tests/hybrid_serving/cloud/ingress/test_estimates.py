@@ -1,5 +1,6 @@
 """A request's price before it is drawn, and what it costs to ask: nothing."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -33,6 +34,13 @@ def test_an_estimate_is_the_bill_over_what_work_usually_takes(ask, measured) -> 
     assert cost["nanoseconds"] == {"large": 2 * 50 + 40 * 1000, "small": 60 * 1000 + 2 * 500}
     engine = Decimal("0.0316") * 2 * sum(cost["nanoseconds"].values()) / Decimal(3600 * 10**9)
     assert Decimal(cost["cloud"]) == pytest.approx(engine, abs=Decimal("1e-12"))
+
+
+def test_networks_that_take_guidance_as_an_input_run_one_row_a_step(ask, measured, service) -> None:
+    service.facts = replace(service.facts, embeds_guidance=True)
+    cost = estimated(ask, split=10)["hybrid"]["cost"]
+    assert cost["rows"] == {"large": {"encode": 1, "step": 10}, "small": {"step": 15, "decode": 1}}
+    assert cost["all_cloud_inputs"]["rows_a_step"] == 1
 
 
 def test_asking_draws_books_and_counts_nothing(ask, measured, denoisers, meter, service) -> None:
