@@ -20,6 +20,6 @@ def examine(wanted: Plan, *, entry: Entry, progress: Progress) -> Examination:
     milliseconds = probe.measure(engine, vocabulary=wanted.vocabulary)
     return Examination(
         device=resolve.backend(wanted.backend).device(),
-        bucket=None if is_proven else invariance.fixed_bucket(milliseconds),
+        bucket=None if is_proven else invariance.fixed_bucket(milliseconds, together=wanted.rows_together),
         milliseconds=milliseconds,
     )

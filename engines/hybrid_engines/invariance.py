@@ -23,9 +23,13 @@ def is_proven(engine: CompiledEngine, *, vocabulary: int) -> bool:
     return all(_agrees(engine, rows, alone=alone, bucket=bucket) for bucket in engine.buckets)
 
 
-def fixed_bucket(milliseconds: Mapping[int, float]) -> int:
-    """The smallest bucket in which a row costs little more than in the cheapest one."""
-    per_row = {bucket: time / bucket for bucket, time in milliseconds.items()}
+def fixed_bucket(milliseconds: Mapping[int, float], *, together: int = 1) -> int:
+    """The smallest bucket in which a row costs little more than in the cheapest one.
+
+    So many rows belong `together` in one call; a bucket with less room is kept only where there is no other.
+    """
+    roomy = [bucket for bucket in milliseconds if bucket >= together] or milliseconds
+    per_row = {bucket: milliseconds[bucket] / bucket for bucket in roomy}
     return min(bucket for bucket, cost in per_row.items() if cost <= SLACK * min(per_row.values()))
 
 

@@ -56,6 +56,11 @@ class Plan:
         return int(self.model.text_encoder.setting("vocab_size"))
 
     @property
+    def rows_together(self) -> int:
+        """Rows of one image that share a call: guidance takes two, unless the U-Net takes it as an input."""
+        return 1 if self.component == "decoder" or self.model.guidance_width else 2
+
+    @property
     def threads(self) -> int:
         """Threads of the engine's own, 0 where its device schedules itself."""
         return self.target.threads

@@ -1,5 +1,6 @@
 """The cache cannot lie: whatever is done to it, an engine is right or is built again."""
 
+import json
 import os
 import random
 import shutil
@@ -36,6 +37,15 @@ def entry_of(cache):
 
 def reason_of(cache, entry):
     return (cache / ".quarantine" / entry.name / "reason.txt").read_text()
+
+
+def test_guided_rows_belong_together_unless_guidance_is_an_input(tiny):
+    components = ("unet", "text_encoder", "decoder")
+    rows = [planned(tiny / "large", component=component).rows_together for component in components]
+    path = tiny / "large" / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"time_cond_proj_dim": 32}))
+    embedding = [planned(tiny / "large", component=component).rows_together for component in components]
+    assert (rows, embedding) == ([2, 2, 1], [1, 1, 1])
 
 
 # --- the key

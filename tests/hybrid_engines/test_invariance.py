@@ -18,6 +18,12 @@ def test_the_bucket_that_is_kept_is_the_smallest_that_is_not_wasteful():
     assert invariance.fixed_bucket({1: 10.0, 2: 20.0}) == 1
 
 
+def test_the_bucket_that_is_kept_has_room_for_rows_that_belong_together_where_one_has():
+    assert invariance.fixed_bucket({1: 10.0, 2: 20.0, 4: 40.0}, together=2) == 2
+    assert invariance.fixed_bucket({1: 10.0, 2: 100.0, 4: 120.0}, together=2) == 4
+    assert invariance.fixed_bucket({1: 10.0}, together=2) == 1
+
+
 def test_asking_for_more_rows_than_the_largest_bucket_takes_several_calls(make_engine):
     engine = make_engine(buckets=(1,))
     asked = probe.question(engine.signature, rows=3, vocabulary=10)
