@@ -46,6 +46,10 @@ class SegmentBusy(DispatchError):
         self.wait_seconds = wait_seconds
 
 
+class WorkUnfit(DispatchError):
+    """No replica of a segment can ever do such work."""
+
+
 class DeadlinePassed(DispatchError):
     """The work was still unfinished when waiting for it made no sense any more."""
 

@@ -18,6 +18,7 @@ CODES: Mapping[type[Exception], Code] = {
     dispatch.DeadlinePassed: "deadline_exceeded",
     dispatch.ReplicaLost: "segment_unavailable",
     dispatch.SegmentUnavailable: "segment_unavailable",
+    dispatch.WorkUnfit: "invalid_value",
     handoff.HandoffExpired: "handoff_expired",
     handoff.HandoffError: "handoff_invalid",
 }

@@ -8,17 +8,20 @@ from contextlib import contextmanager
 from typing import Any
 
 from grpc import RpcError  # type: ignore[import-untyped]  # comes with Ray, has no stubs
-from ray.exceptions import RayActorError, RaySystemError, TaskCancelledError
+from ray.exceptions import RayActorError, RaySystemError, RayTaskError, TaskCancelledError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError, ReplicaUnavailableError
 from ray.serve.handle import DeploymentHandle
 
-from hybrid_serving.cloud.ingress.dispatch import ReplicaLost, SegmentBusy, SegmentUnavailable
+from hybrid_serving.cloud.batcher import BatcherError
+from hybrid_serving.cloud.ingress.dispatch import ReplicaLost, SegmentBusy, SegmentUnavailable, WorkUnfit
 from hybrid_serving.cloud.loop import LoopEnded, QueueFull
+from hybrid_serving.cloud.preparation import WorkRefused
 from hybrid_serving.protocol import Image, Preview, Released, Work
 
 # TaskCancelledError: cancelled by a replica that is being stopped; our own cancelling raises CancelledError here.
 _LOST = (RayActorError, RaySystemError, TaskCancelledError, ReplicaUnavailableError, RpcError, LoopEnded)
 _UNAVAILABLE = (BackPressureError, DeploymentUnavailableError)
+_UNFIT = (BatcherError, WorkRefused)
 
 
 class Segment:
@@ -69,6 +72,9 @@ class Segment:
             raise ReplicaLost(message) from error
         except QueueFull as error:
             raise SegmentBusy(str(error), wait_seconds=error.wait_seconds) from error
+        except _UNFIT as error:
+            # Ray's own text of it is the worker's whole traceback.
+            raise WorkUnfit(str(error.cause if isinstance(error, RayTaskError) else error)) from error
         except _UNAVAILABLE as error:
             message = f"No worker of the segment `{self._name}` can take work now; try again soon."
             raise SegmentUnavailable(message) from error
