@@ -6,6 +6,7 @@ A handoff is believed as far as our own signature reaches; what a device compute
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
+from hybrid_api.scalars import Size
 from hybrid_serving import handoff as files
 from hybrid_serving import keys
 from hybrid_serving import sampler as samplers
@@ -60,6 +61,9 @@ def _accepted(service: Service, data: bytes) -> Handoff:
         raise ApiError(message, code="handoff_spent")
     if dict(handoff.networks) != service.facts.networks:
         message = "The handoff was made for other networks than this service has now; ask for a new one."
+        raise ApiError(message, code="handoff_network_changed")
+    if (size := Size(width=handoff.settings.width, height=handoff.settings.height)) not in service.facts.sizes:
+        message = f"The handoff is of size {size}, for which this service has no networks now; ask for a new one."
         raise ApiError(message, code="handoff_network_changed")
     return handoff
 

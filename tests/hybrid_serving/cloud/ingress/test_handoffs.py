@@ -1,9 +1,11 @@
 import base64
 import secrets
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
+from hybrid_api.scalars import Size
 from hybrid_serving import handoff as files
 from hybrid_serving.cloud.ingress import replies
 from hybrid_serving.keys import PublicKeys
@@ -150,6 +152,15 @@ def test_a_handoff_for_other_networks_is_gone(ask, service, facts) -> None:
     service.facts = facts("large", "tiny")
     answer = ask("POST", FINISH, content=data)
     assert (answer.status_code, answer.json()["error"]["code"]) == (410, "handoff_network_changed")
+
+
+def test_a_handoff_of_a_size_that_is_drawn_no_more_is_gone(ask, denoisers, service) -> None:
+    data = hand_over(ask).content
+    service.facts = replace(service.facts, sizes=(Size(128, 64),))
+    answer = ask("POST", FINISH, content=data)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "handoff_network_changed")
+    assert "64x64" in answer.json()["error"]["message"]
+    assert not denoisers["small"].received
 
 
 def test_without_a_signing_key_there_are_no_handoffs(ask, signing) -> None:
