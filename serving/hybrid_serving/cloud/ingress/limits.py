@@ -5,7 +5,8 @@ Plain ASGI, because it must act before a byte of the body is kept, and must not 
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,9 +17,18 @@ from hybrid_serving.cloud.ingress.errors import ApiError
 class BodyLimit:
     """Refuses bodies above a limit: by their declared length, else as soon as the count passes it."""
 
-    def __init__(self, app: ASGIApp, *, limit_bytes: Callable[[], int], linger_seconds: float = 5.0) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        limit_bytes: Callable[[], int],
+        least_bytes: Mapping[str, int] = MappingProxyType({}),
+        linger_seconds: float = 5.0,
+    ) -> None:
         self._app = app
         self._limit_bytes = limit_bytes
+        self._least_bytes = least_bytes
+        """By path, what may always be sent there."""
         self._linger_seconds = linger_seconds
         """How long the rest of a refused body is read and thrown away before the connection is closed."""
 
@@ -27,7 +37,8 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        counter = _Counter(receive, send, limit_bytes=self._limit_bytes(), linger_seconds=self._linger_seconds)
+        limit_bytes = max(self._limit_bytes(), self._least_bytes.get(scope["path"], 0))
+        counter = _Counter(receive, send, limit_bytes=limit_bytes, linger_seconds=self._linger_seconds)
         declared = Headers(scope=scope).get("content-length", "0")
         if not declared.isdecimal() or int(declared[:20]) > counter.limit_bytes:
             await counter.refuse()

@@ -12,6 +12,7 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from hybrid_serving import envelope
 from hybrid_serving.cloud.ingress import estimates, generations, handoffs, refusals, replies, reports
 from hybrid_serving.cloud.ingress.capabilities import capabilities, model_card
 from hybrid_serving.cloud.ingress.documentation import DESCRIPTION, HANDOFF_BODY, answers, describe, file, streamed
@@ -24,6 +25,8 @@ from hybrid_serving.cloud.ingress.schemas import GenerationRequest, HandoffRepor
 from hybrid_serving.cloud.ingress.service import Service
 
 router = APIRouter()
+
+_FINISH = "/v1/handoffs/finish"
 
 IdempotencyKey = Annotated[
     str | None,
@@ -78,7 +81,7 @@ async def hand_over(
 
 
 @router.post(
-    "/v1/handoffs/finish",
+    _FINISH,
     responses=answers(replies.Images, 400, 401, 410, 413, 422, 429, 503, 504),
     dependencies=[Key],
     openapi_extra=HANDOFF_BODY,
@@ -140,7 +143,9 @@ def create(service: Service, *, adds_request_id: bool = True) -> FastAPI:
     app.add_exception_handler(RequestValidationError, refusals.invalid)
     app.add_exception_handler(HTTPException, refusals.http)
     app.add_exception_handler(ApiError, refusals.api)
-    app.add_middleware(BodyLimit, limit_bytes=lambda: service.terms.body_bytes)
+    # Whatever handoff the service issues it also takes back.
+    least_bytes = {_FINISH: envelope.MAX_BYTES}
+    app.add_middleware(BodyLimit, limit_bytes=lambda: service.terms.body_bytes, least_bytes=least_bytes)
     app.add_middleware(Authentication, keys=service.keys)
     app.add_middleware(Failures)
     app.add_middleware(Counting, meter=service.accounts.counts.meter)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from hybrid_api.scalars import Size
+from hybrid_serving import envelope
 from hybrid_serving import handoff as files
 from hybrid_serving.cloud.ingress import replies
 from hybrid_serving.keys import PublicKeys
@@ -70,6 +71,14 @@ def test_given_back_twice_it_is_finished_once(ask, denoisers) -> None:
     first, second = (ask("POST", FINISH, content=data, headers={"idempotency-key": key}) for key in ("a", "b"))
     assert first.content == second.content
     assert len(denoisers["small"].received) == 1
+
+
+def test_whatever_is_issued_is_taken_back_beyond_the_limit_on_bodies(ask, service, terms) -> None:
+    data = hand_over(ask).content
+    service.terms = terms(body_bytes=len(data) - 1)
+    assert ask("POST", FINISH, content=data).status_code == 200
+    assert ask("POST", PATH, content=data).status_code == 413
+    assert ask("POST", FINISH, content=bytes(envelope.MAX_BYTES + 1)).status_code == 413
 
 
 def test_a_split_at_the_start_encodes_the_text_and_hands_over_noise(ask, denoisers) -> None:

@@ -59,7 +59,7 @@ async def answers(status: int, body: bytes, send) -> None:
 
 
 def serve(client: Client, app=reads_all) -> Client:
-    scope = {"type": "http", "headers": client.headers}
+    scope = {"type": "http", "path": "/", "headers": client.headers}
     asyncio.run(BodyLimit(app, limit_bytes=lambda: LIMIT)(scope, client.receive, client.send))
     return client
 
@@ -105,7 +105,7 @@ def test_a_client_that_sends_its_refused_body_for_ever_is_hung_up_on() -> None:
 
     client = Endless()
     limited = BodyLimit(reads_all, limit_bytes=lambda: LIMIT, linger_seconds=0.01)
-    asyncio.run(limited({"type": "http", "headers": []}, client.receive, client.send))
+    asyncio.run(limited({"type": "http", "path": "/", "headers": []}, client.receive, client.send))
     assert [message.get("more_body") for message in client.sent] == [None, True, False]
 
 
@@ -123,9 +123,17 @@ def test_the_limit_is_the_one_of_now() -> None:
     limited = BodyLimit(reads_all, limit_bytes=lambda: limit[0])
     for expected in (413, 200):
         client = Client(b"x" * 20, declared="20")
-        asyncio.run(limited({"type": "http", "headers": client.headers}, client.receive, client.send))
+        asyncio.run(limited({"type": "http", "path": "/", "headers": client.headers}, client.receive, client.send))
         assert client.status == expected
         limit[0] = 20
+
+
+def test_a_path_takes_what_may_always_be_sent_there_and_no_other_does() -> None:
+    limited = BodyLimit(reads_all, limit_bytes=lambda: LIMIT, least_bytes={"/roomy": 3 * LIMIT})
+    for path, size, expected in (("/roomy", 300, 200), ("/roomy", 301, 413), ("/roomy/more", 300, 413)):
+        client = Client(b"x" * size, b"")
+        asyncio.run(limited({"type": "http", "path": path, "headers": []}, client.receive, client.send))
+        assert client.status == expected
 
 
 def test_other_protocols_pass_untouched() -> None:
