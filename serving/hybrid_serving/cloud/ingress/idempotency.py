@@ -116,21 +116,26 @@ class Answers:
         self, scope: tuple[str, ...] | None, *, body: bytes, work: Callable[[Recording], Awaitable[None]]
     ) -> "Reader":
         """A reader of the answer to `body`: of the running or finished one with this scope, else of a new one."""
-        fingerprint = hashlib.sha256(body).digest()
-        known = self._find(scope)
-        if known is not None:
-            if known.fingerprint != fingerprint:
-                message = "The `Idempotency-Key` was used before with another body; use a new key for a new request."
-                raise ApiError(message, code="idempotency_key_reused", param="Idempotency-Key")
-            return Reader(self, known, is_kept=True)
+        if known := self.known(scope, body=body):
+            return known
         recording = Recording()
         # In a context of its own: Serve cancels what was called in a request's context when that client leaves.
         task = asyncio.get_running_loop().create_task(_record(recording, work), context=contextvars.Context())
-        entry = _Entry(fingerprint, recording, task, started_at=self._clock())
+        entry = _Entry(_fingerprint(body), recording, task, started_at=self._clock())
         if scope is not None:
             self._entries[scope] = entry
             task.add_done_callback(lambda _: self._settle(scope, entry))
         return Reader(self, entry, is_kept=scope is not None)
+
+    def known(self, scope: tuple[str, ...] | None, *, body: bytes) -> "Reader | None":
+        """A reader of the running or finished answer with this scope, if there is one."""
+        entry = self._find(scope)
+        if entry is None:
+            return None
+        if entry.fingerprint != _fingerprint(body):
+            message = "The `Idempotency-Key` was used before with another body; use a new key for a new request."
+            raise ApiError(message, code="idempotency_key_reused", param="Idempotency-Key")
+        return Reader(self, entry, is_kept=True)
 
     def _find(self, scope: tuple[str, ...] | None) -> _Entry | None:
         self._prune()
@@ -195,6 +200,10 @@ def scope(tenant: str, path: str, key: str | None) -> tuple[str, ...] | None:
         message = "The `Idempotency-Key` must be 1 to 255 visible ASCII characters, for example a UUID."
         raise ApiError(message, code="invalid_value", param="Idempotency-Key")
     return (tenant, path, key)
+
+
+def _fingerprint(body: bytes) -> bytes:
+    return hashlib.sha256(body).digest()
 
 
 async def _record(recording: Recording, work: Callable[[Recording], Awaitable[None]]) -> None:

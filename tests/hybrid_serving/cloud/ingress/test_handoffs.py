@@ -81,6 +81,16 @@ def test_whatever_is_issued_is_taken_back_beyond_the_limit_on_bodies(ask, servic
     assert ask("POST", FINISH, content=bytes(envelope.MAX_BYTES + 1)).status_code == 413
 
 
+def test_given_back_again_after_its_time_it_gets_what_was_finished_in_time(ask, denoisers, service) -> None:
+    data = hand_over(ask).content
+    first = ask("POST", FINISH, content=data)
+    late = service.clock() + 301
+    service.clock = lambda: late
+    second = ask("POST", FINISH, content=data)
+    assert (second.status_code, second.content) == (200, first.content)
+    assert len(denoisers["small"].received) == 1
+
+
 def test_a_split_at_the_start_encodes_the_text_and_hands_over_noise(ask, denoisers) -> None:
     handoff = opened(ask, hand_over(ask, split=0).content)
     assert handoff.state.position == 0
