@@ -5,6 +5,7 @@ with the service's own sentence where it gave one. Needs no Ray.
 """
 
 import json
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from types import TracebackType
@@ -16,6 +17,13 @@ from hybrid_serving.handoff import MEDIA_TYPE
 
 _CONNECT_SECONDS = 5.0
 _CONNECT_RETRIES = 2
+_REPEATS = 2
+_TRY_LATER = (429, 503)
+_HOPELESS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
+"""What would fail again."""
+_PAUSE_SECONDS = 0.5
+"""Before a repeat, where the service does not say how long."""
+_LONGEST_PAUSE_SECONDS = 10.0
 
 
 class ServiceError(Exception):
@@ -29,10 +37,14 @@ class Unreachable(ServiceError):  # what happened
 class Refused(ServiceError):
     """The service answered with an error; `code` is the one of its API."""
 
-    def __init__(self, message: str, *, status: int, code: str | None) -> None:
+    def __init__(
+        self, message: str, *, status: int, code: str | None, retry_after_seconds: float | None = None
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.retry_after_seconds = retry_after_seconds
+        """When the service said to come back."""
 
 
 class Service:
@@ -47,6 +59,7 @@ class Service:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.url = url.rstrip("/").removesuffix("/v1")
+        self._timeout_seconds = timeout_seconds
         self._client = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -114,8 +127,24 @@ class Service:
     def _ask(
         self, method: str, path: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
+        """The answer to a request, which is repeated unchanged where it was lost or came too early."""
+        limit = time.monotonic() + self._timeout_seconds
+        for _ in range(_REPEATS):
+            try:
+                return self._ask_once(method, path, body=body, headers=headers, limit=limit)
+            except (Unreachable, Refused) as error:
+                pause_seconds = _pause_seconds(error)
+                if pause_seconds is None or time.monotonic() + pause_seconds >= limit:
+                    raise
+            time.sleep(pause_seconds)
+        return self._ask_once(method, path, body=body, headers=headers, limit=limit)
+
+    def _ask_once(
+        self, method: str, path: str, *, body: bytes | None, headers: Mapping[str, str] | None, limit: float
+    ) -> httpx.Response:
+        timeout = httpx.Timeout(max(0.0, limit - time.monotonic()), connect=_CONNECT_SECONDS)
         try:
-            answer = self._client.request(method, path, content=body, headers=headers)
+            answer = self._client.request(method, path, content=body, headers=headers, timeout=timeout)
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
         if answer.is_error:
@@ -144,7 +173,19 @@ def _refusal(answer: httpx.Response) -> Refused:
         message, code = str(error["message"]), error.get("code")
     except (ValueError, KeyError, TypeError, AttributeError):
         message, code = f"{answer.url} answered with status {answer.status_code}.", None
-    return Refused(message, status=answer.status_code, code=code)
+    told = answer.headers.get("retry-after", "")
+    seconds = float(told) if told.isascii() and told.isdigit() else None
+    return Refused(message, status=answer.status_code, code=code, retry_after_seconds=seconds)
+
+
+def _pause_seconds(error: Unreachable | Refused) -> float | None:
+    """How long to wait before asking again; `None` where that would not help."""
+    if isinstance(error, Unreachable):
+        return None if isinstance(error.__cause__, _HOPELESS) else _PAUSE_SECONDS
+    if error.status not in _TRY_LATER:
+        return None
+    told = error.retry_after_seconds
+    return _PAUSE_SECONDS if told is None else min(told, _LONGEST_PAUSE_SECONDS)
 
 
 def _events(lines: Iterator[str]) -> Iterator[dict[str, Any]]:

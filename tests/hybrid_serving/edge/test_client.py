@@ -1,7 +1,9 @@
 """The HTTP API from the device's side: every way of not getting an answer is one sentence."""
 
 import json
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 import pytest
@@ -94,3 +96,88 @@ def test_a_stream_that_is_refused_raises_before_the_first_event() -> None:
     refusal = httpx.Response(401, json={"error": {"message": "No API key in the request."}})
     with pytest.raises(Refused, match="No API key"):
         next(a_service(refusal).stream({"prompt": "a star"}))
+
+
+class Unsteady(ThreadingHTTPServer):
+    """Tears connections, or answers with other statuses, before it answers with a document."""
+
+    def __init__(self, *moods: int | None, retry_after: str | None = None) -> None:
+        """`moods` are statuses, `None` tears the connection."""
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.left, self.retry_after = list(moods), retry_after
+        self.keys: list[str | None] = []
+        self.bodies: list[bytes] = []
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Unsteady
+
+    def do_POST(self) -> None:
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.keys.append(self.headers["Idempotency-Key"])
+        self.close_connection = True
+        mood = self.server.left.pop(0) if self.server.left else 200
+        if mood is None:
+            return
+        self.send_response(mood)
+        if self.server.retry_after is not None:
+            self.send_header("Retry-After", self.server.retry_after)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def unsteady() -> Iterator[Callable[..., Unsteady]]:
+    """Makes such servers."""
+    made: list[Unsteady] = []
+
+    def make(*moods: int | None, **options: str) -> Unsteady:
+        server = Unsteady(*moods, **options)
+        made.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+    yield make
+    for server in made:
+        server.shutdown()
+        server.server_close()
+
+
+def finish_at(server: Unsteady, **options: float) -> None:
+    with Service(f"http://127.0.0.1:{server.server_port}", **options) as service:
+        service.finish_handoff(b"handoff")
+
+
+@pytest.mark.parametrize("moods", [(None, None), (429, 503), (503, None)])
+def test_what_was_lost_or_came_too_early_is_repeated_as_the_same_request(unsteady, moods) -> None:
+    server = unsteady(*moods, retry_after="0")
+    finish_at(server)
+    assert server.bodies == [b"handoff"] * 3
+    assert len(set(server.keys)) == 1
+
+
+def test_what_fails_three_times_has_failed(unsteady) -> None:
+    torn, full = unsteady(*[None] * 9), unsteady(*[429] * 9, retry_after="0")
+    with pytest.raises(Unreachable):
+        finish_at(torn)
+    with pytest.raises(Refused, match="429"):
+        finish_at(full)
+    assert (len(torn.keys), len(full.keys)) == (3, 3)
+
+
+@pytest.mark.parametrize("status", [400, 401, 410, 500, 504])
+def test_other_refusals_are_final(unsteady, status: int) -> None:
+    server = unsteady(status)
+    with pytest.raises(Refused):
+        finish_at(server)
+    assert len(server.keys) == 1
+
+
+def test_nothing_is_repeated_that_would_come_after_the_timeout(unsteady) -> None:
+    server = unsteady(429, retry_after="60")
+    with pytest.raises(Refused):
+        finish_at(server, timeout_seconds=5.0)
+    assert len(server.keys) == 1
