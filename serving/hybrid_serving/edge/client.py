@@ -62,7 +62,7 @@ class Service:
         self._timeout_seconds = timeout_seconds
         self._client = httpx.Client(
             base_url=self.url,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
+            headers=_authorization(key),
             timeout=httpx.Timeout(timeout_seconds, connect=_CONNECT_SECONDS),
             transport=transport or httpx.HTTPTransport(retries=_CONNECT_RETRIES),
         )
@@ -154,6 +154,14 @@ class Service:
     def _unreachable(self, error: httpx.HTTPError) -> Unreachable:
         reason = str(error) or type(error).__name__
         return Unreachable(f"No answer from {self.url} ({reason}); check the URL and that the service runs.")
+
+
+def _authorization(key: str | None) -> dict[str, str]:
+    """The header with the key; messages of whoever sends it would repeat one that is no header."""
+    stripped = (key or "").strip()
+    if not (stripped.isascii() and stripped.isprintable()):
+        raise ServiceError("The API key has characters that are not printable ASCII; copy it anew.")
+    return {"Authorization": f"Bearer {stripped}"} if stripped else {}
 
 
 def _document(answer: httpx.Response) -> dict[str, Any]:

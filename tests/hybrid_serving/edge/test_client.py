@@ -59,6 +59,22 @@ def test_a_handoff_request_carries_the_devices_profile() -> None:
     assert a_service(answer).request_handoff({"prompt": "a star"}, device={"seconds_per_step": 0.1}) == b"bytes"
 
 
+def test_a_key_that_ends_a_line_is_sent_without_its_end() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.headers["Authorization"] == "Bearer key"
+        return httpx.Response(200, json={})
+
+    Service("http://service", key="key\n", transport=httpx.MockTransport(answer)).finish_handoff(b"handoff")
+
+
+@pytest.mark.parametrize("key", ["top\nsecret", "topsécret", "top\0secret", "topsecret\x7f"])
+def test_a_key_that_is_no_header_is_refused_and_not_repeated(key: str) -> None:
+    with pytest.raises(ServiceError, match="not printable ASCII") as caught:
+        Service("http://127.0.0.1:9", key=key).capabilities()
+    assert "secret" not in str(caught.value)
+    assert "cret" not in str(caught.value)
+
+
 def test_every_call_has_an_idempotency_key_of_its_own() -> None:
     keys: list[str] = []
 
