@@ -5,14 +5,19 @@ The only module that imports the driver. The address holds a password, so no mes
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
+from psycopg import conninfo
 
 from hybrid_serving.ledger.entries import Interval, Line
 from hybrid_serving.ledger.store import LedgerError, Stretch, Sum, stretch_of, sum_of
 
 VERSION = 1
 _CONNECT_SECONDS = 5
+_UNREADABLE = (
+    "The ledger's address is no PostgreSQL URL; check the Secret with it, where passwords are percent-encoded."
+)
 _STATEMENT_MILLISECONDS = 10_000
 _LOCK = 4_857_093_210
 """Keeps replicas that start together from making the tables together."""
@@ -121,11 +126,9 @@ class PostgresqlStore:
             ) from error
 
     def _open(self) -> psycopg.Connection:
+        options = {"connect_timeout": _CONNECT_SECONDS, "options": f"-c statement_timeout={_STATEMENT_MILLISECONDS}"}
         connection = psycopg.connect(
-            self._address,
-            autocommit=True,
-            connect_timeout=_CONNECT_SECONDS,
-            options=f"-c statement_timeout={_STATEMENT_MILLISECONDS}",
+            conninfo.make_conninfo(**{**_parameters(self._address), **options}), autocommit=True
         )
         try:
             with connection.transaction():
@@ -140,6 +143,17 @@ class PostgresqlStore:
             connection.close()
             raise psycopg.DatabaseError(f"found version {found and found[0]} of its tables, expected {VERSION}")
         return connection
+
+
+def _parameters(address: str) -> dict[str, Any]:
+    """The parts of an address. libpq repeats what it cannot read, which may be the password; so would a traceback."""
+    try:
+        parts = conninfo.conninfo_to_dict(address)
+    except psycopg.ProgrammingError:
+        raise LedgerError(_UNREADABLE) from None
+    if not all(port.isdigit() for port in str(parts.get("port", "")).split(",") if port):
+        raise LedgerError(_UNREADABLE)
+    return parts
 
 
 def _values(line: Line) -> tuple[str | int, ...]:

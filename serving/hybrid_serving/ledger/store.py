@@ -97,8 +97,10 @@ def connect(address: str, *, is_read_only: bool = False) -> Store:
             ) from error
 
         return PostgresqlStore(address, is_read_only=is_read_only)
-    scheme = address.split(":", 1)[0][:20]
-    raise LedgerError(f"The ledger's address begins with `{scheme}`, expected `sqlite:///` or `postgresql://`.")
+    # What it begins with instead may be a password.
+    raise LedgerError(
+        "The ledger's address begins with something else than the expected `sqlite:///` or `postgresql://`."
+    )
 
 
 def mounted(mounts: Path) -> Store | None:
@@ -112,6 +114,8 @@ def mounted(mounts: Path) -> Store | None:
         return None
     except LedgerError as error:
         return _Unusable(error)
+    except UnicodeDecodeError:
+        return _Unusable(LedgerError("The file with the ledger's address is not UTF-8; write the address anew."))
     except OSError as error:
         return _Unusable(LedgerError(f"The file with the ledger's address cannot be read ({error.strerror})."))
 

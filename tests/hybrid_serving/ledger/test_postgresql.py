@@ -186,3 +186,13 @@ def test_a_reader_needs_no_right_to_make_tables(server, an_interval) -> None:
 def test_a_server_that_is_not_there_is_a_sentence() -> None:
     with pytest.raises(LedgerError, match="cannot be used"):
         PostgresqlStore("postgresql://user:topsecret@127.0.0.1:9/none").latest()
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://user:top%secret@host/none", "postgresql://user:a@host:secret@b/none"]
+)
+def test_an_address_that_cannot_be_read_is_not_repeated(address: str) -> None:
+    with pytest.raises(LedgerError, match="no PostgreSQL URL") as caught:
+        PostgresqlStore(address).latest()
+    assert "secret" not in str(caught.value)
+    assert caught.value.__cause__ is None

@@ -169,9 +169,10 @@ def test_reading_makes_no_file(path) -> None:
 
 
 def test_an_address_of_no_known_kind_is_refused_without_its_password() -> None:
-    with pytest.raises(LedgerError, match="begins with `mysql`") as caught:
-        store.connect("mysql://user:secret@host/db")
-    assert "secret" not in str(caught.value)
+    for address in ("mysql://user:secret@host/db", "secret", "secret:host"):
+        with pytest.raises(LedgerError, match="begins with something else") as caught:
+            store.connect(address)
+        assert "secret" not in str(caught.value)
 
 
 def test_without_the_mounted_file_there_is_no_history(tmp_path: Path) -> None:
@@ -181,11 +182,20 @@ def test_without_the_mounted_file_there_is_no_history(tmp_path: Path) -> None:
     assert isinstance(store.mounted(tmp_path), SqliteStore)
 
 
+def test_a_mounted_address_that_is_no_text_fails_at_every_use_and_not_before(tmp_path: Path, an_interval) -> None:
+    (tmp_path / "ledger").mkdir()
+    (tmp_path / "ledger" / "dsn").write_bytes(b"postgresql://u:\xff@h/d")
+    found = store.mounted(tmp_path)
+    assert found is not None
+    with pytest.raises(LedgerError, match="not UTF-8"):
+        found.put(an_interval())
+
+
 def test_a_mounted_address_of_no_store_fails_at_every_use_and_not_before(tmp_path: Path, an_interval) -> None:
     (tmp_path / "ledger").mkdir()
     (tmp_path / "ledger" / "dsn").write_text("mysql://u:secret@h/d")
     found = store.mounted(tmp_path)
     assert found is not None
-    with pytest.raises(LedgerError, match="begins with `mysql`"):
+    with pytest.raises(LedgerError, match="begins with something else"):
         found.put(an_interval())
     found.close()
