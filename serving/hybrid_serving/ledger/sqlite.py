@@ -136,14 +136,21 @@ class SqliteStore:
                 self._path, timeout=_WAIT_SECONDS, isolation_level=None, check_same_thread=False
             )
             with _alone_in(self._path.parent):
-                connection.execute("PRAGMA journal_mode=WAL")
-                connection.execute("PRAGMA synchronous=FULL")
-                connection.executescript(_SCHEMA + f"PRAGMA user_version={VERSION};")
-        found = connection.execute("PRAGMA user_version").fetchone()[0]
+                if not _version(connection):
+                    connection.execute("PRAGMA journal_mode=WAL")
+                    connection.executescript(_SCHEMA + f"PRAGMA user_version={VERSION};")
+            connection.execute("PRAGMA synchronous=FULL")
+        found = _version(connection)
         if found != VERSION:
             connection.close()
             raise sqlite3.DatabaseError(f"found version {found} of its tables, expected {VERSION}")
         return connection
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    """Of the tables; 0 where there are none yet."""
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return found
 
 
 @contextmanager

@@ -162,6 +162,20 @@ def test_tables_of_another_version_are_refused(path, an_interval) -> None:
         SqliteStore(path, is_read_only=True).latest()
 
 
+def test_a_file_of_a_newer_version_is_refused_and_stays_as_it_is(path, an_interval) -> None:
+    kept = SqliteStore(path)
+    kept.put(an_interval())
+    kept.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version=2")
+    connection.close()
+    before = path.read_bytes()
+    for _ in range(2):
+        with pytest.raises(LedgerError, match="found version 2"):
+            SqliteStore(path).latest()
+    assert path.read_bytes() == before
+
+
 def test_reading_makes_no_file(path) -> None:
     with pytest.raises(LedgerError, match="nothing was served"):
         SqliteStore(path, is_read_only=True).sums(after=0, until=EVER)
