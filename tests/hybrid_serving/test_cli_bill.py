@@ -19,13 +19,19 @@ from hybrid_serving.ledger.sqlite import SqliteStore
 SAMPLE = Path(__file__).resolve().parents[2] / "e2e" / "samples" / "shapes.yaml"
 
 
-def an_application(*pids: int, price: str | None = None) -> Application:
+def an_application(
+    *pids: int, price: str | None = None, threads: int | None = None, segment: str = "large"
+) -> Application:
     loaded = documents.load_documents(SAMPLE.read_text())
     prices = loaded.prices()
     if price and prices:
         prices = prices.model_copy(update={"cpu_core_hour": Decimal(price)})
     config = serve_config.render(loaded.resource, prices=prices)["applications"][0]
-    deployment = Deployment(name="large", status="HEALTHY", message="", running=1, target=1, pids=pids)
+    first = config["args"]["spec"]["segments"][0]
+    first["name"] = segment
+    if threads:
+        first["engine"]["threads"] = threads
+    deployment = Deployment(name=segment, status="HEALTHY", message="", running=1, target=1, pids=pids)
     return Application("shapes", "RUNNING", "", (deployment,), config)
 
 
@@ -69,6 +75,32 @@ def test_a_price_change_is_seen_in_what_serve_was_given(ledger: Path) -> None:
     assert {line.rate for line in found} == {Decimal("0.0632"), Decimal("1.0")}
     total = sum(line.count.quantity for line in found)
     assert total == pytest.approx(clocks.process_age_nanoseconds(), rel=0.1)
+
+
+def test_workers_with_other_threads_are_billed_by_these_and_older_ones_as_before(ledger: Path) -> None:
+    bill = Bill(service="shapes", address=f"sqlite:///{ledger}")
+    children = [subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) for _ in range(2)]
+    old, new = (child.pid for child in children)
+    bill.see(an_application(old))
+    bill.see(an_application(old, new, threads=5))
+    time.sleep(0.3)
+    bill.see(an_application(new, threads=5))
+    bill.close()
+    seconds = {line.rate: line.count.quantity / 1e9 for line in billed(ledger)}
+    for child in children:
+        child.kill()
+        child.wait()
+    assert seconds.keys() == {2 * Decimal("0.0316"), 5 * Decimal("0.0316")}
+    assert all(each >= 0.3 for each in seconds.values()), "one process each, the old one after Serve forgot it too"
+
+
+def test_a_segment_that_comes_later_is_billed(ledger: Path) -> None:
+    bill = Bill(service="shapes", address=f"sqlite:///{ledger}")
+    bill.see(an_application())
+    bill.see(an_application(os.getpid(), segment="huge"))
+    bill.close()
+    (line,) = billed(ledger)
+    assert line.key.segment == "huge"
 
 
 def test_a_process_that_is_gone_already_is_no_trouble(ledger: Path) -> None:
