@@ -18,7 +18,10 @@ _CONNECT_SECONDS = 5
 _UNREADABLE = (
     "The ledger's address is no PostgreSQL URL; check the Secret with it, where passwords are percent-encoded."
 )
-_STATEMENT_MILLISECONDS = 10_000
+_WRITE_MILLISECONDS = 10_000
+"""Of a statement by which an interval is kept: its keeper tries again. Reading and forgetting take what they take."""
+_FORGET_INTERVALS = 10_000
+"""In one transaction, so that forgetting years holds nobody up."""
 _LOCK = 4_857_093_210
 """Keeps replicas that start together from making the tables together."""
 
@@ -60,9 +63,15 @@ FROM (
     WHERE ended_at > %(after)s AND ended_at <= %(until)s
 ) AS counted GROUP BY 1, 2, service, currency, segment, tier, tenant, kind, rate
 """
-_FORGET_LINES = """
-DELETE FROM hybriddiffusion.line AS gone USING hybriddiffusion.interval AS head
-WHERE head.source = gone.source AND head.sequence = gone.sequence AND head.ended_at < %s
+_FORGET = """
+WITH old AS (
+    SELECT source, sequence FROM hybriddiffusion.interval WHERE ended_at < %s ORDER BY ended_at LIMIT %s
+), lines AS (
+    DELETE FROM hybriddiffusion.line AS gone USING old
+    WHERE old.source = gone.source AND old.sequence = gone.sequence
+)
+DELETE FROM hybriddiffusion.interval AS gone USING old
+WHERE old.source = gone.source AND old.sequence = gone.sequence
 """
 
 
@@ -79,6 +88,7 @@ class PostgresqlStore:
         head = (interval.source, interval.sequence)
         values = (*head, interval.service, interval.began_at, interval.ended_at, interval.currency)
         with self._usable() as connection, connection.transaction(), connection.cursor() as cursor:
+            _limit(connection)
             if cursor.execute(_HEAD, values).rowcount:
                 cursor.executemany(_LINE, [(*head, *_values(line)) for line in interval.lines])
 
@@ -101,9 +111,12 @@ class PostgresqlStore:
 
     def forget(self, *, before: int) -> int:
         """Delete what ended before then, for good; how many intervals that were."""
-        with self._usable() as connection, connection.transaction():
-            connection.execute(_FORGET_LINES, (before,))
-            return connection.execute("DELETE FROM hybriddiffusion.interval WHERE ended_at < %s", (before,)).rowcount
+        forgotten, last = 0, _FORGET_INTERVALS
+        with self._usable() as connection:
+            while last == _FORGET_INTERVALS:
+                last = connection.execute(_FORGET, (before, _FORGET_INTERVALS)).rowcount
+                forgotten += last
+        return forgotten
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -126,13 +139,12 @@ class PostgresqlStore:
             ) from error
 
     def _open(self) -> psycopg.Connection:
-        options = {"connect_timeout": _CONNECT_SECONDS, "options": f"-c statement_timeout={_STATEMENT_MILLISECONDS}"}
-        connection = psycopg.connect(
-            conninfo.make_conninfo(**{**_parameters(self._address), **options}), autocommit=True
-        )
+        parameters = {**_parameters(self._address), "connect_timeout": _CONNECT_SECONDS}
+        connection = psycopg.connect(conninfo.make_conninfo(**parameters), autocommit=True)
         try:
             with connection.transaction():
                 if not self._is_read_only:
+                    _limit(connection)
                     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
                     connection.execute(_SCHEMA.encode())
                 found = connection.execute("SELECT MAX(number) FROM hybriddiffusion.version").fetchone()
@@ -143,6 +155,11 @@ class PostgresqlStore:
             connection.close()
             raise psycopg.DatabaseError(f"found version {found and found[0]} of its tables, expected {VERSION}")
         return connection
+
+
+def _limit(connection: psycopg.Connection) -> None:
+    """Let no statement of this transaction take longer than a write may."""
+    connection.execute("SELECT set_config('statement_timeout', %s, true)", (str(_WRITE_MILLISECONDS),))
 
 
 def _parameters(address: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 
 pytest.importorskip("psycopg")
 
-from hybrid_serving.ledger import course
+from hybrid_serving.ledger import course, postgresql
 from hybrid_serving.ledger.entries import Kind
 from hybrid_serving.ledger.postgresql import PostgresqlStore  # needs the driver
 from hybrid_serving.ledger.store import LedgerError, connect
@@ -139,6 +139,41 @@ def test_what_is_forgotten_is_gone_and_nothing_else_is(server, an_interval) -> N
     (found,) = (each for each in store.sums(after=-99, until=0) if each.service == "old")
     store.close()
     assert found.line.count.rows == 4
+
+
+def test_what_is_much_is_forgotten_in_several_transactions(server, an_interval, monkeypatch) -> None:
+    monkeypatch.setattr(postgresql, "_FORGET_INTERVALS", 2)
+    store = PostgresqlStore(server.address)
+    for sequence in range(5):
+        store.put(an_interval(sequence=sequence, source="much", service="much", ended_at=-1000 + sequence))
+    assert store.forget(before=-996) == 4
+    (found,) = (each for each in store.sums(after=-9999, until=0) if each.service == "much")
+    store.close()
+    assert found.line.count.rows == 2
+
+
+def test_a_write_gives_up_where_reading_and_forgetting_wait(server, an_interval, monkeypatch) -> None:
+    import psycopg
+
+    store = PostgresqlStore(server.address)
+    store.put(an_interval(source="slow", service="slow"))
+    monkeypatch.setattr(postgresql, "_WRITE_MILLISECONDS", 200)
+
+    def locked(use: Callable[[], object]) -> float:
+        with psycopg.connect(server.address) as connection, ThreadPoolExecutor(1) as pool:
+            connection.execute("LOCK hybriddiffusion.interval IN ACCESS EXCLUSIVE MODE")
+            began = time.monotonic()
+            using = pool.submit(use)
+            time.sleep(1.0)
+            connection.rollback()
+            using.result()
+            return time.monotonic() - began
+
+    assert locked(lambda: store.sums(after=0, until=EVER)) >= 1.0
+    assert locked(lambda: store.forget(before=-9999)) >= 1.0
+    with pytest.raises(LedgerError, match="statement timeout"):
+        locked(lambda: store.put(an_interval(source="slow", service="slow", sequence=1)))
+    store.close()
 
 
 def test_the_course_comes_to_the_sums(server, an_interval, a_line) -> None:
