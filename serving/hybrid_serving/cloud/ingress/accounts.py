@@ -41,8 +41,14 @@ class Accounts:
         if is_late:
             self.counts.late(tenant=order.tenant)
 
-    def pictures(self, order: Order, pictures: Sequence[Picture], *, handoff_bytes: int = 0) -> Document:
-        """The cost of pictures that go to their client now; `handoff_bytes` went before, in vain."""
+    def previewed(self, order: Order, *, size_bytes: int) -> None:
+        """Count a preview that goes to its client now, whatever becomes of its picture."""
+        self.counts.sent(size_bytes, tenant=order.tenant, prices=order.prices)
+
+    def pictures(
+        self, order: Order, pictures: Sequence[Picture], *, preview_bytes: int = 0, handoff_bytes: int = 0
+    ) -> Document:
+        """The cost of pictures that go to their client now; previews went before, as did a handoff in vain."""
         picture_bytes = sum(len(picture.base64) for picture in pictures)
         self.measured.picture_bytes[order.size] = picture_bytes // len(pictures)
         bookings = [booking for picture in pictures for booking in picture.bookings]
@@ -50,8 +56,8 @@ class Accounts:
             order,
             bookings,
             images=len(pictures),
-            egress_bytes=picture_bytes + handoff_bytes,
-            picture_bytes=picture_bytes,
+            egress_bytes=picture_bytes + preview_bytes + handoff_bytes,
+            picture_bytes=picture_bytes + preview_bytes,
         )
         document = bill.document(self.measured)
         self.counts.sent(picture_bytes, tenant=order.tenant, prices=order.prices)

@@ -31,7 +31,7 @@ class Bill:
     egress_bytes: int
     """What was sent to the client."""
     picture_bytes: int
-    """What the pictures would have been, had they been sent."""
+    """What the pictures would have been, had they been sent; with their previews."""
     edge_seconds: Decimal | None = None
 
     def document(self, measured: Measured) -> dict[str, Any]:

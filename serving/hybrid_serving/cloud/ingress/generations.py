@@ -40,13 +40,15 @@ async def _stream(service: Service, order: Order, recording: Recording) -> None:
 async def _events(service: Service, order: Order, image: int, recording: Recording) -> None:
     """One image's events; a preview that a later one overtook before it was sent is left out."""
     began = time.monotonic()
-    is_first = True
+    is_first, preview_bytes = True, 0
 
     async def send(preview: Preview) -> None:
-        nonlocal is_first
+        nonlocal is_first, preview_bytes
         data = await service.encode(preview.pixels, order)
         body = answers.partial(order, data, image=image, index=preview.index, created=int(service.clock()))
         recording.append(events.event(events.PARTIAL, body), topic=f"partial-{image}")
+        service.accounts.previewed(order, size_bytes=len(data))
+        preview_bytes += len(data)
         if is_first and image == 0:
             service.accounts.counts.previewed(time.monotonic() - began)
         is_first = False
@@ -54,7 +56,7 @@ async def _events(service: Service, order: Order, image: int, recording: Recordi
     feed = Feed(send)
     picture = await _picture(service, order, image, on_preview=feed.offer)
     await feed.settle()
-    cost = service.accounts.pictures(order, [picture])
+    cost = service.accounts.pictures(order, [picture], preview_bytes=preview_bytes)
     body = answers.completed(order, picture, image=image, facts=service.facts, cost=cost, created=int(service.clock()))
     recording.append(events.event(events.COMPLETED, body))
 

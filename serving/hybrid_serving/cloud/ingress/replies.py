@@ -63,7 +63,7 @@ class Cost(_Reply):
     rows: dict[str, dict[str, int]]
     """Engine rows by segment and kind of item."""
     egress_bytes: int
-    """Bytes sent to the client."""
+    """Bytes sent to the client, previews included."""
     currency: str | None = None
     """ISO 4217 code."""
     cloud: str | None = None

@@ -1,6 +1,8 @@
 """What is counted, and that it agrees with what clients are told."""
 
 import base64
+import json
+import time
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -149,6 +151,30 @@ def test_a_picture_given_back_counts_as_the_clouds_with_all_that_it_cost(ask, me
 def test_a_handoff_that_nobody_signed_is_counted_as_refused(ask, meter) -> None:
     assert ask("POST", "/v1/handoffs/finish", content=b"nonsense").is_client_error
     assert meter.counts["hybriddiffusion_handoffs", "refused"] == 1
+
+
+def test_previews_are_booked_with_their_picture(ask, service) -> None:
+    lines = draw(ask, stream=True, partial_images=2).text.splitlines()
+    events = [json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: ")]
+    sent = sum(len(event["b64_json"]) for event in events)
+    cost = events[-1]["hybrid"]["cost"]
+    assert len(events) == 3
+    assert cost["egress_bytes"] == cost["all_cloud_inputs"]["egress_bytes"] == sent
+    totals = {(key.tenant, key.kind): count.quantity for key, count in service.accounts.counts.totals().items()}
+    assert totals["anonymous", Kind.EGRESS] == sent
+    assert service.accounts.measured.picture_bytes["64x64"] == len(events[-1]["b64_json"])
+
+
+def test_previews_of_a_picture_that_fails_are_booked_too(ask, denoisers, service) -> None:
+    def fail(work):
+        time.sleep(0.2)  # the preview is encoded meanwhile, in a thread
+        return ReplicaLost("killed")
+
+    denoisers["small"].script += [fail, fail]
+    text = draw(ask, stream=True, partial_images=1).text
+    (preview,) = (json.loads(line[6:]) for line in text.splitlines() if '"b64_json"' in line)
+    totals = {(key.tenant, key.kind): count.quantity for key, count in service.accounts.counts.totals().items()}
+    assert totals["anonymous", Kind.EGRESS] == len(preview["b64_json"])
 
 
 def test_answers_and_first_previews_are_timed(ask, meter) -> None:
