@@ -52,6 +52,7 @@ class HandoffKeyUnknown(HandoffError):
     def __init__(self, *, key_id: str, known: Iterable[str]) -> None:
         names = ", ".join(f"`{name}`" for name in sorted(known)) or "none"
         super().__init__(f"The handoff is signed with the key `{key_id}`, known here: {names}. Ask for a new handoff.")
+        self.key_id = key_id
 
 
 class HandoffForged(HandoffError):

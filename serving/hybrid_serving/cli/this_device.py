@@ -32,11 +32,12 @@ class ThisDevice:
     def session(self, service: Service, *, size: str | None) -> Session:
         """A session for pictures of `size`; without a device where there can be none, and with the reason."""
         capabilities = service.capabilities()
-        keys = (
-            trust.given(self.signing_key)
-            if self.signing_key
-            else trust.pinned(capabilities["signing_keys"], url=service.url, folder=self.folder / "keys")
-        )
+        pins, pin = self.folder / "keys", None
+        if self.signing_key:
+            keys = trust.given(self.signing_key)
+        else:
+            keys = trust.pinned(capabilities["signing_keys"], url=service.url, folder=pins)
+            pin = trust.pin(service.url, folder=pins)
         segments = capabilities["segments"]
         segment = next((each for each in segments if each["runs_on"] == "Edge"), segments[-1])
         device, excuse = None, ""
@@ -46,7 +47,7 @@ class ThisDevice:
             excuse = str(error)
         profile = device.profile(self.folder / "profiles") if device else None
         return Session(
-            service=service, keys=keys, segment=segment["name"], device=device, excuse=excuse, profile=profile
+            service=service, keys=keys, pin=pin, segment=segment["name"], device=device, excuse=excuse, profile=profile
         )
 
     def _open(self, network: str, *, size: str) -> Device:

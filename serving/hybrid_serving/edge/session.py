@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Literal
 
 from hybrid_engines.spec import EngineError
@@ -17,6 +18,7 @@ from hybrid_serving import pixels
 from hybrid_serving.edge.client import Service, ServiceError
 from hybrid_serving.edge.device import CannotFinish, Device
 from hybrid_serving.edge.profile import DeviceProfile
+from hybrid_serving.edge.trust import KeyNotBelieved
 from hybrid_serving.handoff import Handoff
 from hybrid_serving.keys import PublicKeys
 from hybrid_serving.protocol import State
@@ -49,6 +51,8 @@ class Session:
     keys: PublicKeys
     segment: str
     """The segment that this device can be."""
+    pin: Path | None = None
+    """The file that `keys` are pinned in; `None` where they were given."""
     device: Device | None
     excuse: str = ""
     """Why there is no device."""
@@ -56,11 +60,17 @@ class Session:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def draw(self, order: Mapping[str, Any], *, on_step: Callable[[State], None] | None = None) -> Drawn:
-        """One picture. Raises `HandoffError` where the answer is not a genuine handoff, `ServiceError` without one."""
+        """One picture. Raises `HandoffError` where the answer is not a genuine handoff, `ServiceError` without one.
+
+        A key that is not believed is no fault of the handoff, and the next would have it too: `TrustError`.
+        """
         started = time.monotonic()
         data = self.service.request_handoff(order, device=asdict(self.profile) if self.profile else None)
         seconds = time.monotonic() - started
-        handoff = handoffs.unpack(data, keys=self.keys, now=self.now())
+        try:
+            handoff = handoffs.unpack(data, keys=self.keys, now=self.now())
+        except handoffs.HandoffKeyUnknown as error:
+            raise KeyNotBelieved(key_id=error.key_id, url=self.service.url, path=self.pin) from error
         try:
             return self._finish(handoff, size=len(data), request_seconds=seconds, on_step=on_step)
         except (CannotFinish, EngineError, pixels.PixelsError, MemoryError) as error:

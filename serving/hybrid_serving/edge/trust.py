@@ -25,6 +25,18 @@ class KeysChanged(TrustError):  # what happened
         )
 
 
+class KeyNotBelieved(TrustError):  # what happened
+    """A handoff is signed with a key that this device was never told to believe."""
+
+    def __init__(self, *, key_id: str, url: str, path: Path | None) -> None:
+        """`path` is the file of the pinned keys; `None` where the keys were given."""
+        told = f"those pinned in {path}" if path else "those that were given"
+        remedy = f"remove {path}" if path else "give the new one, as `/v1/capabilities` shows it"
+        super().__init__(
+            f"{url} signs with the key `{key_id}`, which is not among {told}; if it was replaced on purpose, {remedy}."
+        )
+
+
 def given(text: str) -> PublicKeys:
     """The key of an option, `id=base64`."""
     key_id, separator, key = text.partition("=")
@@ -36,12 +48,17 @@ def given(text: str) -> PublicKeys:
         raise TrustError(str(error)) from error
 
 
+def pin(url: str, *, folder: Path) -> Path:
+    """The file of the keys pinned for `url`."""
+    return folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', url)}.json"
+
+
 def pinned(offered: Mapping[str, str], *, url: str, folder: Path) -> PublicKeys:
     """The keys pinned for `url`; on first use those that it offers are.
 
     A new key beside a pinned one is not believed: anybody can show a public key, so it vouches for no other.
     """
-    path = folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', url)}.json"
+    path = pin(url, folder=folder)
     if not offered:
         raise TrustError(f"{url} offers no key to verify handoffs with; it was started without a signing key.")
     known = _read(path)

@@ -1,9 +1,12 @@
 """A device and a service: what is genuine is finished, what is not goes nowhere, what cannot be finished goes back."""
 
+import base64
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,7 @@ import pytest
 from hybrid_engines.spec import EngineError
 from hybrid_serving import handoff as handoffs
 from hybrid_serving import pixels
+from hybrid_serving.edge import trust
 from hybrid_serving.edge.client import Refused
 from hybrid_serving.edge.session import Session
 from hybrid_serving.keys import KeyRing
@@ -48,6 +52,19 @@ def test_a_handoff_signed_by_a_stranger_is_refused(
     stranger = KeyRing.from_texts({"a": "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE="})
     with pytest.raises(handoffs.HandoffForged):
         a_session(cloud, keys=stranger.public).draw(ORDER)
+
+
+def test_after_a_rotation_of_keys_the_pin_to_remove_is_named(
+    a_cloud: Callable[..., Any], a_session: Callable[..., Session], fakes: Any, tmp_path: Path
+) -> None:
+    cloud, keys = a_cloud(fakes.handoff()), {"old": base64.b64encode(bytes(range(32))).decode()}
+    old = trust.pinned(keys, url="http://service", folder=tmp_path)
+    (path,) = tmp_path.iterdir()
+    session = a_session(cloud, keys=old, pin=trust.pin("http://service", folder=tmp_path))
+    with pytest.raises(trust.TrustError, match=f"key `a`.*remove {re.escape(str(path))}"):
+        session.draw(ORDER)
+    with pytest.raises(trust.TrustError, match="key `a`, which is not among those that were given"):
+        a_session(cloud, keys=old).draw(ORDER)
 
 
 def test_an_expired_handoff_is_refused(
