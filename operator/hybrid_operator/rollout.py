@@ -121,7 +121,7 @@ def plan(goal: Goal, observed: Observed, *, now: datetime) -> Plan:
     rejected = _still_rejected(goal, observed)
     if rejected and rejected.retry != goal.retry and goal.revision != serving:
         return _retry(goal, observed, serving=serving)
-    if rejected and goal.rolls_back and _can_serve(observed.revision(serving)) and goal.revision != serving:
+    if rejected and goal.rolls_back and _falls_back(goal, observed, serving=serving) and goal.revision != serving:
         return _stay(goal, observed, rejected=rejected, serving=serving, now=now)
     return _advance(goal, observed, serving=serving, now=now)
 
@@ -158,12 +158,20 @@ def _suspend(goal: Goal, observed: Observed, *, serving: str) -> Plan:
 
 
 def _costs(revision: Revision) -> bool:
-    return revision.service is not Stage.ABSENT or revision.engines in (Stage.STARTING, Stage.FAILED)
+    return revision.service is not Stage.ABSENT or _costs_builds(revision)
 
 
-def _can_serve(revision: Revision) -> bool:
-    """Whether there is something to fall back to, or its rendering, from which it comes back."""
-    return revision.name != "" and (revision.has_record or revision.service is Stage.DONE)
+def _costs_builds(revision: Revision) -> bool:
+    return revision.engines in (Stage.STARTING, Stage.FAILED)
+
+
+def _falls_back(goal: Goal, observed: Observed, *, serving: str) -> bool:
+    """Whether the serving revision works, or comes back from its rendering and costs no other one to wait for it."""
+    before, wanted = observed.revision(serving), observed.revision(goal.revision)
+    if before.service is Stage.DONE:
+        return True
+    is_there = wanted.service in (Stage.STARTING, Stage.DONE, Stage.FAILED) or _costs_builds(wanted)
+    return serving != "" and before.has_record and not is_there
 
 
 def _retry(goal: Goal, observed: Observed, *, serving: str) -> Plan:

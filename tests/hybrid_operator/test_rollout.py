@@ -137,6 +137,27 @@ def test_a_revision_that_failed_with_nothing_to_fall_back_to_is_kept_and_can_be_
     assert again.actions == (Record("b", 2), Route(""), Stop("b"))
 
 
+def test_a_revision_that_failed_while_the_serving_one_is_down_is_kept_until_that_is_back_and_can_be_retried() -> None:
+    down = replace(serving(), service=Stage.STARTING)
+    broken = starting(service=Stage.FAILED, failure=Failure("ApplicationFailed", "boom"))
+    first = planned(a_goal(), observed(down, broken))
+    second = planned(a_goal(), observed(down, broken, rejected=first.rejected))
+    assert (first.phase, second.phase) == (Phase.HELD, Phase.HELD)
+    assert not any(isinstance(action, Remove | Stop) for action in (*first.actions, *second.actions))
+    assert Stop("b") in planned(a_goal(retry="now"), observed(down, broken, rejected=second.rejected)).actions
+    assert Remove("b") in planned(a_goal(), observed(serving(), broken, rejected=second.rejected)).actions
+
+
+def test_what_was_rejected_and_is_gone_does_not_come_back_while_the_serving_one_starts_again() -> None:
+    down = replace(serving(), service=Stage.STARTING)
+    ending = starting(service=Stage.ENDING)
+    rejected = Rejected("b", "ApplicationFailed", "boom")
+    for seen in (observed(down, rejected=rejected), observed(down, ending, rejected=rejected)):
+        plan = planned(a_goal(), seen)
+        assert (plan.phase, plan.rejected) == (Phase.ROLLED_BACK, rejected)
+        assert Run("b") not in plan.actions
+
+
 def test_hold_keeps_a_failed_revision_beside_the_serving_one() -> None:
     broken = starting(service=Stage.FAILED, failure=Failure("ApplicationFailed", "boom"))
     plan = planned(a_goal(rolls_back=False), observed(serving(), broken))
@@ -405,5 +426,7 @@ def test_a_rejected_revision_stays_away_until_somebody_asks(moves: list[tuple[st
     falls_back = cluster.routed not in ("", goal.revision) and cluster.routed in cluster.revisions
     if not (is_rejected and falls_back and goal.rolls_back and not goal.is_suspended):
         return
+    if goal.revision in cluster.revisions and cluster.revisions[cluster.routed].service is not Stage.DONE:
+        return  # it is not away, and nothing else is there to be kept in its place
     if cluster.rejected.retry == goal.retry and cluster.revisions[cluster.routed].has_record:
         assert Run(goal.revision) not in cluster.step(goal).actions
