@@ -5,11 +5,14 @@ decides nothing and writes nothing to the cluster.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from hybrid_operator.observed import Answer, Verdict
 from hybrid_operator.store import Key
+
+logger = logging.getLogger(__name__)
 
 Ask = Callable[[], Awaitable[Answer]]
 """One question to a service."""
@@ -109,7 +112,7 @@ class Prober:
     async def _beat(self, key: Key, pulse: _Pulse) -> None:
         failures = 0
         while True:
-            answer = await pulse.ask()
+            answer = await _answered(pulse.ask)
             failures = failures + 1 if answer.verdict is Verdict.FAILED else 0
             if failures in range(1, _FAILURES_TO_BELIEVE) and pulse.answer.verdict is Verdict.PASSED:
                 answer = pulse.answer
@@ -119,9 +122,18 @@ class Prober:
             await asyncio.sleep(_ANXIOUS_SECONDS if 0 < failures < _FAILURES_TO_CALM else _PULSE_SECONDS)
 
     async def _prove(self, key: Key, proof: _Proof, *, of: frozenset[str], ask: Ask) -> None:
-        answer = await ask()
+        answer = await _answered(ask)
         proof.answer, proof.of, proof.task = answer, of, None
         self._on_change(key)
+
+
+async def _answered(ask: Ask) -> Answer:
+    """The answer; whatever is wrong with the question itself is one too, for nobody waits for the task that asks."""
+    try:
+        return await ask()
+    except Exception as error:
+        logger.exception("A question could not be asked.")
+        return Answer(verdict=Verdict.FAILED, message=f"{type(error).__name__}: {error}")
 
 
 def _cancel(task: asyncio.Task[None] | None) -> None:

@@ -115,7 +115,7 @@ class Proving:
             return None
         name = manifests.probe_secret_name(hd.metadata.name)
         secret = await self.cluster.get(kinds.SECRET, namespace=hd.metadata.namespace, name=name)
-        return base64.b64decode(secret["data"][PROBE_TENANT]).decode() if secret else None
+        return base64.b64decode(secret["data"][PROBE_TENANT]).decode().strip() if secret else None
 
 
 def _pods(blueprint: Blueprint, revision: str) -> frozenset[str]:

@@ -34,6 +34,16 @@ class Scripted:
         return self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
 
 
+class Broken(Scripted):
+    """Fails once in a way that nobody thought of."""
+
+    async def __call__(self) -> Answer:
+        answer = await super().__call__()
+        if self.count == 1:
+            raise ValueError("Newline or carriage return detected in headers.")
+        return answer
+
+
 def run(story: Callable[[Prober, list[Key]], Awaitable[None]]) -> None:
     async def whole() -> None:
         told: list[Key] = []
@@ -144,6 +154,29 @@ def test_a_failed_proof_is_not_asked_for_at_once_again() -> None:
         await asyncio.sleep(0.06)
         asking.prove(KEY, "r", of=PODS, ask=ask)
         await until(lambda: asking.proof(KEY, "r") == PASSED)
+
+    run(story)
+
+
+def test_a_proof_that_breaks_is_a_failed_one_that_says_why_and_is_asked_for_again() -> None:
+    async def story(asking: Prober, told: list[Key]) -> None:
+        ask = Broken(PASSED)
+        asking.prove(KEY, "r", of=PODS, ask=ask)
+        await until(lambda: bool(told))
+        answer = asking.proof(KEY, "r")
+        assert (answer.verdict, answer.message.partition(":")[0]) == (Verdict.FAILED, "ValueError")
+        await asyncio.sleep(0.06)
+        asking.prove(KEY, "r", of=PODS, ask=ask)
+        await until(lambda: asking.proof(KEY, "r") == PASSED)
+
+    run(story)
+
+
+def test_a_pulse_that_breaks_goes_on() -> None:
+    async def story(asking: Prober, told: list[Key]) -> None:
+        ask = Broken(PASSED)
+        asking.health(KEY, target="a", ask=ask)
+        await until(lambda: asking.health(KEY, target="a", ask=ask) == PASSED)
 
     run(story)
 

@@ -1,0 +1,75 @@
+"""What is asked of a revision's pods, and with what."""
+
+import asyncio
+import base64
+from typing import Any, cast
+
+from tests.hybrid_operator.fake_cluster import FakeCluster
+from tests.hybrid_operator.variants import sample
+
+from hybrid_api import documents
+from hybrid_operator import manifests
+from hybrid_operator.blueprint import Blueprint
+from hybrid_operator.children import LABEL_REVISION, LABEL_ROLE, Children
+from hybrid_operator.cluster import Cluster
+from hybrid_operator.prober import Prober
+from hybrid_operator.proving import PROBE_TENANT, Proving
+from hybrid_operator.store import Key
+
+KEY = Key("default", "shapes")
+
+
+class Listening:
+    """A caller that remembers the keys it was given, and whose proxies are idle."""
+
+    def __init__(self) -> None:
+        self.keys: list[str | None] = []
+
+    async def ask(self, *_: Any, path: str, key: str | None, **__: Any) -> tuple[int, bytes]:
+        self.keys.append(key)
+        if path == "/metrics":
+            return 200, b'haproxy_backend_current_sessions{proxy="http-shapes"} 0\n'
+        return 503, b"busy"
+
+
+def a_pod(name: str, *, is_ready: bool = True, phase: str = "Running") -> dict[str, Any]:
+    labels = {LABEL_REVISION: "r1", LABEL_ROLE: "ingress"}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "default", "uid": name, "labels": labels},
+        "status": {
+            "phase": phase,
+            "podIP": "192.0.2.1",
+            "conditions": [{"type": "Ready", "status": "True" if is_ready else "False"}],
+        },
+    }
+
+
+def a_blueprint(*pods: dict[str, Any]) -> Blueprint:
+    resource = sample()[0]
+    resource["metadata"]["namespace"] = "default"
+    return Blueprint(
+        hd=documents.parse(resource),
+        revision="r1",
+        children=Children("uid", pods),
+        defaults=manifests.Defaults(image="example/serving:1"),
+        prices=None,
+        keeps_prices=False,
+    )
+
+
+def test_a_key_that_somebody_wrote_with_an_editor_is_sent_without_its_line_end() -> None:
+    async def story() -> None:
+        cluster, caller = FakeCluster(), Listening()
+        value = base64.b64encode(b"a-key\n").decode()
+        metadata = {"name": manifests.probe_secret_name("shapes"), "namespace": "default"}
+        cluster.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {PROBE_TENANT: value}})
+        told = asyncio.Event()
+        prober = Prober(lambda _: told.set())
+        Proving(cast("Cluster", cluster), caller, prober).prove(KEY, "r1", a_blueprint(a_pod("one")))
+        await asyncio.wait_for(told.wait(), timeout=10)
+        await prober.close()
+        assert caller.keys == ["a-key"]
+
+    asyncio.run(story())
