@@ -8,7 +8,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
@@ -36,8 +36,10 @@ class _Item:
     """Loop time from which it shall be worked on; `None` while nothing waits."""
     timer: asyncio.TimerHandle | None = None
     task: asyncio.Task[None] | None = None
+    """Waits for a slot, then works."""
     failures: int = 0
-    started: float = field(default=0.0)
+    started: float | None = None
+    """Loop time since which it is worked on; `None` while it is not."""
 
 
 class Queue:
@@ -62,13 +64,14 @@ class Queue:
     def longest_wait_seconds(self) -> float:
         """How long the item that is most overdue, or longest worked on, has been so."""
         now = asyncio.get_running_loop().time()
-        since = [item.started if item.task else item.due for item in self._items.values()]
+        since = [item.due if item.started is None else item.started for item in self._items.values()]
         return max((now - when for when in since if when is not None), default=0.0)
 
     def waiting(self) -> int:
         """Items that are due and not worked on."""
         now = asyncio.get_running_loop().time()
-        return sum(item.task is None and item.due is not None and item.due <= now for item in self._items.values())
+        idle = (item.due for item in self._items.values() if item.started is None)
+        return sum(due is not None and due <= now for due in idle)
 
     async def close(self, *, within_seconds: float) -> None:
         """Take nothing more; let running work end, and cancel what does not in time."""
@@ -99,7 +102,7 @@ class Queue:
         async with self._slots:
             item.due, item.started = None, asyncio.get_running_loop().time()
             again = await self._attempt(key, item)
-        item.task = None
+        item.task = item.started = None
         if not self._is_open:
             return
         if again is not None:

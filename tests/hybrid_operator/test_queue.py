@@ -204,3 +204,37 @@ def test_the_longest_wait_is_that_of_the_item_most_overdue() -> None:
         await queue.close(within_seconds=0)
 
     run(story)
+
+
+def test_what_waits_for_a_slot_waits_since_it_was_due_and_is_counted() -> None:
+    async def story() -> None:
+        async def work(_: Key) -> None:
+            await asyncio.Event().wait()
+
+        queue = a_queue(work, at_once=1)
+        queue.add(KEY)
+        queue.add(OTHER)
+        await asyncio.sleep(0.05)
+        assert queue.waiting() == 1
+        assert 0.04 <= queue.longest_wait_seconds() < 5
+        await queue.close(within_seconds=0)
+
+    run(story)
+
+
+def test_what_was_worked_on_and_is_due_later_does_not_wait() -> None:
+    async def story() -> None:
+        done = asyncio.Event()
+
+        async def work(_: Key) -> timedelta:
+            done.set()
+            return timedelta(seconds=60)
+
+        queue = a_queue(work)
+        queue.add(KEY)
+        await done.wait()
+        await asyncio.sleep(0.01)
+        assert (queue.waiting(), max(0.0, queue.longest_wait_seconds())) == (0, 0.0)
+        await queue.close(within_seconds=0)
+
+    run(story)
