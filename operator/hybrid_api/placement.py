@@ -11,10 +11,9 @@ from pydantic import ConfigDict, Field, model_validator
 from hybrid_api import rules
 from hybrid_api.model import ApiModel, with_rules
 from hybrid_api.pod_template import PodTemplate
+from hybrid_api.references import EntryKey, ObjectName
 from hybrid_api.scalars import Duration, PositiveDuration, parse_duration
 from hybrid_api.tags import Tag
-
-Name = Annotated[str, Field(min_length=1, max_length=253)]
 
 
 class IngressService(ApiModel):
@@ -27,7 +26,7 @@ class IngressService(ApiModel):
 class VolumeClaim(ApiModel):
     """A PersistentVolumeClaim in the resource's own namespace."""
 
-    claim_name: Annotated[Name, Tag.PODS]
+    claim_name: Annotated[ObjectName, Tag.PODS]
     """Name of the claim. Several nodes need one that can be mounted by many."""
 
 
@@ -51,9 +50,9 @@ class EngineCache(ApiModel):
 class SecretKeyRef(ApiModel):
     """One entry of a Secret in the resource's own namespace."""
 
-    name: Annotated[Name, Tag.PODS]
+    name: Annotated[ObjectName, Tag.PODS]
     """Name of the Secret."""
-    key: Annotated[Name, Tag.PODS]
+    key: Annotated[EntryKey, Tag.PODS]
     """Name of its entry."""
 
 

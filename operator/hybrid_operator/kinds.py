@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from hybrid_api.v1alpha1 import API_VERSION, KIND
 
+_LEADS_ELSEWHERE = frozenset("/?#%")
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -27,7 +29,10 @@ class Kind:
         return f"/apis/{self.api_version}" if self.group else f"/api/{self.api_version}"
 
     def path(self, *, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The path of one object, of a namespace's objects, or of all."""
+        """The path of one object, of a namespace's objects, or of all; never one that leads elsewhere."""
+        for part in (namespace, name, subresource):
+            if part in (".", "..") or not _LEADS_ELSEWHERE.isdisjoint(part):
+                raise ValueError(f"Found `{part}`, expected a name that can be a part of a path in the API.")
         where = f"/namespaces/{namespace}" if namespace else ""
         parts = [self.plural, name, subresource]
         return f"{self.root}{where}/{'/'.join(part for part in parts if part)}"

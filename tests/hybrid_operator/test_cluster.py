@@ -39,3 +39,11 @@ def test_a_list_is_read_to_its_last_page() -> None:
     assert [each["metadata"]["name"] for each in found] == ["a", "b"]
     assert {each["kind"] for each in found} == {"Pod"}
     assert [request.params.get("continue") for request in pages.asked][-1] == "yet more"
+
+
+@pytest.mark.parametrize("name", ["../../kube-system/secrets/x", "..", ".", "a?watch=1", "a#b", "..%2fx"])
+def test_a_name_that_would_lead_elsewhere_is_never_asked_for(name: str) -> None:
+    pages = Pages({})
+    with pytest.raises(ValueError, match="expected a name"):
+        asyncio.run(Cluster(pages, guard=lambda: None).get(kinds.CONFIG_MAP, namespace="default", name=name))
+    assert pages.asked == []
