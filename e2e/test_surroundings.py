@@ -86,8 +86,8 @@ def _comes(tour: Resource, kind: str, name: str) -> None:
     eventually(lambda: _is_there(tour, kind, name), seconds=_CHANGE_SECONDS, what=f"{kind} {name} is there")
 
 
-def _goes(tour: Resource, kind: str, name: str) -> None:
-    eventually(lambda: not _is_there(tour, kind, name), seconds=_CHANGE_SECONDS, what=f"{kind} {name} is gone")
+def _goes(tour: Resource, kind: str, name: str, *, seconds: float = _CHANGE_SECONDS) -> None:
+    eventually(lambda: not _is_there(tour, kind, name), seconds=seconds, what=f"{kind} {name} is gone")
 
 
 def test_engines_of_a_shared_cache_are_built_by_a_job_for_each_segment(tour: Resource) -> None:
@@ -123,7 +123,8 @@ def test_a_new_signing_key_is_made_on_request(tour: Resource) -> None:
 def test_a_signing_key_that_was_made_goes_when_another_is_named(tour: Resource) -> None:
     _comes(tour, "secret", "tour-signing")
     tour.patch({"handoff": {"signingKeySecretRef": {"name": "signing"}}})
-    _goes(tour, "secret", "tour-signing")
+    # Pods of the revision before mount it, so it stays for as long as that one does.
+    _goes(tour, "secret", "tour-signing", seconds=_BUILD_SECONDS)
 
 
 def test_a_monitor_comes_when_the_prometheus_operator_does(tour: Resource) -> None:

@@ -68,6 +68,11 @@ class Blueprint:
         """Whether the revision's rendering is kept, and so was judged."""
         return self._recorded(revision) is not None
 
+    def mentions(self, name: str) -> bool:
+        """Whether any revision that is kept, or the one that the resource asks for, has that name in its rendering."""
+        records = self.children.owned(kinds.CONTROLLER_REVISION)
+        return any(_mentions(each, name) for each in (*(each["data"] for each in records), self._wanted()))
+
     def ray_service(self, revision: str) -> Manifest | None:
         """The RayService of a revision; `None` where nobody knows any more how it was rendered.
 
@@ -117,7 +122,10 @@ class Blueprint:
 
     def _rendering(self, revision: str) -> Manifest:
         recorded = self._recorded(revision)
-        return recorded if recorded is not None else manifests.rendering(self.hd, defaults=self.defaults)
+        return recorded if recorded is not None else self._wanted()
+
+    def _wanted(self) -> Manifest:
+        return manifests.rendering(self.hd, defaults=self.defaults)
 
     def _recorded(self, revision: str) -> Manifest | None:
         found = self.children.owned(kinds.CONTROLLER_REVISION)
@@ -126,3 +134,9 @@ class Blueprint:
     def _live_ray_service(self, revision: str) -> Manifest | None:
         found = self.children.owned(kinds.RAY_SERVICE)
         return next((each for each in found if label(each, LABEL_REVISION) == revision), None)
+
+
+def _mentions(value: Any, name: str) -> bool:
+    if isinstance(value, dict | list):
+        return any(_mentions(each, name) for each in (value.values() if isinstance(value, dict) else value))
+    return bool(value == name)

@@ -78,7 +78,10 @@ class Execution:
         return lacking
 
     async def _equip_secrets(self, secrets: dict[str, Callable[[], Manifest]]) -> None:
-        """Secrets are looked for by name, one by one: the operator has no right to list them."""
+        """Secrets are looked for by name, one by one: the operator has no right to list them.
+
+        One that was made goes only when no revision mounts it any more; pods of one that serves may come at any time.
+        """
         hd = self._blueprint.hd.metadata
         for name in (manifests.signing_secret_name(hd.name), manifests.probe_secret_name(hd.name)):
             live = await self._cluster.get(kinds.SECRET, namespace=hd.namespace, name=name, only_metadata=True)
@@ -87,7 +90,7 @@ class Execution:
             elif name in secrets and live is not None:
                 self._check_ours(kinds.SECRET, live)
                 await self._rotate(live)
-            elif live is not None and is_owned(live, self._children.owner_uid):
+            elif live is not None and is_owned(live, self._children.owner_uid) and not self._blueprint.mentions(name):
                 await self._delete(kinds.SECRET, live)
 
     async def _rotate(self, live: Manifest) -> None:
