@@ -49,6 +49,7 @@ ALERTS = (
         expression=(
             "(sum(increase(hybriddiffusion_operator_reconcile_seconds_count[20m])) or vector(0)) == 0"
             " and on () count(hybriddiffusion_operator_is_leader) > 0"
+            " and on () count(hybriddiffusion_condition) > 0"
         ),
         lasting="10m",
         severity="warning",
@@ -61,7 +62,7 @@ ALERTS = (
         lasting="30m",
         severity="warning",
         summary=f"Engines of {_WHO} are not built",
-        description="EnginesReady has been False for half an hour: a new revision waits.",
+        description="EnginesReady has been False for half an hour: a new revision waits, or was given up.",
     ),
     Alert(
         name="HybridDiffusionDeadlineMisses",

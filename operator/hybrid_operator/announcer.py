@@ -35,7 +35,8 @@ class Announcer:
         known = before.get("conditions", [])
         merged = conditions.merged(known, said, generation=generation, now=now)
         for condition in merged:
-            metrics.show_condition(live, type_=condition["type"], status=condition["status"])
+            told = {"type_": condition["type"], "status": condition["status"], "reason": condition["reason"]}
+            metrics.show_condition(live, **told)
         metrics.show_engines(live, rest.get("segments", ()))
         after = {**rest, "observedGeneration": generation, "conditions": merged}
         if after == before:

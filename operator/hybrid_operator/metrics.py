@@ -40,6 +40,7 @@ ENGINES = _gauge("engines")
 POD_SECONDS = _counter("pod_seconds")
 BILLED_COST = _counter("billed_cost")
 _STATUSES = ("True", "False", "Unknown")
+_STOPPED = ("Suspended", "NoReplicas")
 _OUTCOMES = ("built", "found")
 
 
@@ -50,9 +51,12 @@ def timed_reconcile() -> Iterator[None]:
         yield
 
 
-def show_condition(resource: Mapping[str, Any], *, type_: str, status: str) -> None:
-    """Export a condition's status."""
+def show_condition(resource: Mapping[str, Any], *, type_: str, status: str, reason: str) -> None:
+    """Export a condition's status; of a service that was stopped on purpose not whether it answers."""
     metadata = resource["metadata"]
+    if type_ == "Available" and reason in _STOPPED:
+        CONDITION.remove_by_labels({"namespace": metadata["namespace"], "name": metadata["name"], "type": type_})
+        return
     for each in _STATUSES:
         CONDITION.labels(metadata["namespace"], metadata["name"], type_, each).set(each == status)
 

@@ -5,6 +5,7 @@ Messages name causes and never count anything that moves, so that a steady resou
 
 from dataclasses import dataclass
 
+from hybrid_operator import trouble
 from hybrid_operator.conditions import Condition
 from hybrid_operator.observed import Answer, Failure, Revision, Stage, Verdict
 from hybrid_operator.rollout import Phase, Plan
@@ -152,6 +153,10 @@ def _engines_ready(facts: Facts) -> Condition:
     type_, wanted = "EnginesReady", facts.wanted
     if not facts.builds_engines:
         return Condition(type_, "True", "BuiltByWorkers", "Each worker builds its engines before it starts.")
+    failure = facts.plan.failure
+    if facts.plan.phase is Phase.ROLLED_BACK and failure and failure.reason == trouble.BUILD_FAILED:
+        # Its Jobs went with it, and they are what there is to mend.
+        return Condition(type_, "False", "BuildFailed", failure.message)
     match wanted.engines:
         case Stage.DONE:
             return Condition(type_, "True", "Built", f"The engines of revision `{wanted.name}` are in the cache.")
@@ -161,8 +166,8 @@ def _engines_ready(facts: Facts) -> Condition:
         case Stage.ABSENT:
             return Condition(type_, "Unknown", "NotBuiltYet", f"No Job for revision `{wanted.name}` exists yet.")
         case _:
-            trouble = wanted.trouble.message if wanted.trouble else f"Jobs for revision `{wanted.name}` run."
-            return Condition(type_, "False", "Building", trouble)
+            doing = wanted.trouble.message if wanted.trouble else f"Jobs for revision `{wanted.name}` run."
+            return Condition(type_, "False", "Building", doing)
 
 
 def _prices_resolved(facts: Facts) -> Condition:
@@ -178,5 +183,5 @@ def _prices_resolved(facts: Facts) -> Condition:
 
 def _doing(facts: Facts) -> str:
     doing = _DOING[facts.plan.phase].format(facts.wanted.name)
-    trouble = facts.wanted.trouble
-    return f"{doing} {trouble.message}" if trouble and facts.plan.phase is Phase.STARTING else doing
+    cause = facts.wanted.trouble
+    return f"{doing} {cause.message}" if cause and facts.plan.phase is Phase.STARTING else doing

@@ -12,6 +12,7 @@ from hybrid_operator.observed import Failure, Stage
 from hybrid_operator.ray import last_line
 
 CRASHED = "ContainerCrashed"
+BUILD_FAILED = "EngineBuildFailed"
 _BUILDING = "BuildingEngines"
 _WAITING: Mapping[str, str] = {
     "ErrImagePull": "ImagePullFailed",
@@ -83,7 +84,7 @@ def of_job(job: Mapping[str, Any], *, pods: Iterable[Mapping[str, Any]]) -> tupl
     if "Failed" not in true:
         return Stage.STARTING, None
     said = next((text for pod in pods for text in _last_words(pod)), true["Failed"].get("message", "no message"))
-    return Stage.FAILED, Failure("EngineBuildFailed", f"Job `{name}`: {last_line(said)}")
+    return Stage.FAILED, Failure(BUILD_FAILED, f"Job `{name}`: {last_line(said)}")
 
 
 def result(pods: Iterable[Mapping[str, Any]]) -> str:

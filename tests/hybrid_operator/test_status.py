@@ -58,6 +58,15 @@ def test_rolled_back_is_not_ready_and_still_available() -> None:
     assert "no such image" in text
 
 
+def test_engines_that_failed_stay_so_after_rolling_back_though_their_jobs_are_gone() -> None:
+    failed = Failure("EngineBuildFailed", "Job `b`: out of memory")
+    rolled_back = a_plan(Phase.ROLLED_BACK, serving="a", failure=failed)
+    assert said(plan=rolled_back, builds_engines=True)["EnginesReady"] == ("False", "BuildFailed")
+    assert "out of memory" in message("EnginesReady", plan=rolled_back, builds_engines=True)
+    other = a_plan(Phase.ROLLED_BACK, serving="a", failure=CAUSE)
+    assert said(plan=other, builds_engines=True)["EnginesReady"] == ("Unknown", "NotBuiltYet")
+
+
 @pytest.mark.parametrize("phase", [Phase.BUILDING, Phase.STARTING, Phase.PROBING])
 def test_a_rollout_under_way_is_reconciling_and_says_which_revision(phase: Phase) -> None:
     found = said(plan=a_plan(phase, serving="a", updating="b"))
