@@ -40,8 +40,6 @@ _TRY_AGAIN_SECONDS = 2.0
 _LISTING_SECONDS = 0.2
 _KINDS_SECONDS = 15.0
 _BILL_SECONDS = 5.0
-_ROUNDS_TO_ALL = 5
-"""Every so many comparisons each resource is looked at, whether or not anything was heard of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +100,10 @@ class Term:
         )
 
     async def _compare(self, comparer: resync.Resync, store: Store, feed: Feed) -> None:
-        """Compare for ever, first to learn that all is listed: where there is nothing, kopf never says so."""
-        rounds = 0
+        """Compare for ever, first to learn that all is listed: where there is nothing, kopf never says so.
+
+        With each comparison every resource is looked at, too: what it refers to is watched by nobody.
+        """
         while True:
             try:
                 missed = await comparer.once()
@@ -116,9 +116,7 @@ class Term:
                 await asyncio.sleep(_LISTING_SECONDS)
                 continue
             self.health.resynced(missed=missed)
-            rounds += 1
-            if rounds % _ROUNDS_TO_ALL == 0:
-                feed.look_at_all(within_seconds=self.settings.resync_seconds)
+            feed.look_at_all(within_seconds=self.settings.resync_seconds)
             await asyncio.sleep(self.settings.resync_seconds)
 
 

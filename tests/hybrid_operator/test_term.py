@@ -1,0 +1,77 @@
+"""The rounds of comparing: what follows from each, and from one that fails."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+from tests.hybrid_operator.variants import sample
+
+from hybrid_operator import kinds
+from hybrid_operator.feed import Feed
+from hybrid_operator.health import Health
+from hybrid_operator.queue import Queue
+from hybrid_operator.settings import Settings
+from hybrid_operator.store import Key, Store
+from hybrid_operator.term import Term
+
+
+class Rounds:
+    """Comparisons that come out as they are told to: a number of missed changes, or an error."""
+
+    def __init__(self, *outcomes: int | Exception) -> None:
+        self._outcomes = list(outcomes)
+        self.count = 0
+
+    async def once(self) -> int:
+        self.count += 1
+        outcome = self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+def compared(
+    rounds: Rounds, *, until: Callable[[list[Key], Health], bool], is_listed: bool = True
+) -> tuple[list[Key], Health]:
+    """The looks at a resource, and the operator's health, after as many rounds as it takes."""
+    looks: list[Key] = []
+
+    async def work(key: Key) -> None:
+        looks.append(key)
+
+    async def story() -> Health:
+        store, health = Store(), Health(0.01, time.monotonic, time.monotonic)
+        queue = Queue(work, at_once=1, random_source=random.Random(0))
+        feed, resource = Feed(store, queue), sample()[0]
+        resource["metadata"] |= {"namespace": "default", "uid": "uid", "resourceVersion": "1"}
+        feed.seen(kinds.HYBRID_DIFFUSION, resource)
+        if is_listed:
+            feed.complete()
+        health.leads(lambda: 0.0)
+        settings = Settings(
+            namespace="default", identity="test", serving_image="example/serving:1", resync_seconds=0.01
+        )
+        term = Term(settings=settings, **cast("Any", dict.fromkeys(("connection", "cluster", "caller"))), health=health)
+        comparing = asyncio.create_task(term._compare(cast("Any", rounds), store, feed))
+        try:
+            await asyncio.wait_for(_true(lambda: until(looks, health)), timeout=10)
+        finally:
+            comparing.cancel()
+            await queue.close(within_seconds=1)
+        return health
+
+    return looks, asyncio.run(story())
+
+
+async def _true(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  (of another task, which says nothing)
+        await asyncio.sleep(0.002)
+
+
+def test_each_comparison_has_every_resource_looked_at() -> None:
+    """A Secret that went is noticed by nothing else."""
+    rounds = Rounds(0)
+    looks, _ = compared(rounds, until=lambda looks, _: len(looks) >= 4)
+    assert rounds.count < 3 * len(looks)
