@@ -56,6 +56,14 @@ class Children:
         ]
         return sorted(found, key=lambda pod: str(pod["metadata"]["name"]))
 
+    def running_pods(self, revision: str, *, role: str) -> list[Manifest]:
+        """Pods of a revision that have begun and not ended, whether or not they take requests."""
+        return [
+            pod
+            for pod in self.of_revision(kinds.POD, revision)
+            if label(pod, LABEL_ROLE) == role and (is_ready(pod) or (pod.get("status") or {}).get("phase") == "Running")
+        ]
+
     def _of(self, kind: Kind) -> Iterable[Manifest]:
         return (each for each in self.objects if (each["apiVersion"], each["kind"]) == (kind.api_version, kind.name))
 

@@ -76,9 +76,15 @@ class Proving:
             self.prove(key, revision, blueprint)
 
     async def in_flight(self, revision: str, blueprint: Blueprint) -> int | None:
-        """Requests that a revision works on; `None` where one of its ingress pods does not tell."""
+        """Requests that a revision works on; `None` where one of its ingress pods does not tell.
+
+        One that runs and is not ready, overloaded or on its way out, may have some and is not asked.
+        """
+        ready = blueprint.children.ready_pods(revision, role=INGRESS_ROLE)
+        if len(blueprint.children.running_pods(revision, role=INGRESS_ROLE)) > len(ready):
+            return None
         total = 0
-        for pod in blueprint.children.ready_pods(revision, role=INGRESS_ROLE):
+        for pod in ready:
             found = await probe.in_flight(self.caller, probe.of_pod(pod))
             if found is None:
                 return None

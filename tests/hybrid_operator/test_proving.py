@@ -4,6 +4,7 @@ import asyncio
 import base64
 from typing import Any, cast
 
+import pytest
 from tests.hybrid_operator.fake_cluster import FakeCluster
 from tests.hybrid_operator.variants import sample
 
@@ -73,3 +74,22 @@ def test_a_key_that_somebody_wrote_with_an_editor_is_sent_without_its_line_end()
         assert caller.keys == ["a-key"]
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("pods", "expected"),
+    [
+        ([a_pod("one")], 0),
+        ([a_pod("one"), a_pod("two", is_ready=False)], None),
+        ([a_pod("one", is_ready=False)], None),
+        ([a_pod("one"), a_pod("two", is_ready=False, phase="Pending")], 0),
+        ([a_pod("one"), a_pod("two", is_ready=False, phase="Failed")], 0),
+        ([], 0),
+    ],
+)
+def test_a_revision_is_idle_only_if_no_pod_of_its_ingress_runs_unasked(
+    pods: list[dict[str, Any]], expected: int | None
+) -> None:
+    """One that is overloaded is not ready, and has the most requests of all."""
+    proving = Proving(cast("Cluster", FakeCluster()), Listening(), Prober(lambda _: None))
+    assert asyncio.run(proving.in_flight("r1", a_blueprint(*pods))) == expected
