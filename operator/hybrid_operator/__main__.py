@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 
 import aiohttp
 
-from hybrid_operator import connection, logs, server
+from hybrid_operator import connection, logs, probe, server
 from hybrid_operator.cluster import Cluster
 from hybrid_operator.connection import Connection, NoConnectionError
 from hybrid_operator.health import Health
@@ -107,7 +107,7 @@ def _anybody() -> None:
 async def _caller(settings: Settings, cluster: Cluster, stack: AsyncExitStack) -> Caller:
     if settings.ray_via_proxy:
         return ProxyCaller(cluster)
-    return DirectCaller(await stack.enter_async_context(aiohttp.ClientSession()))
+    return DirectCaller(await stack.enter_async_context(probe.open_session()))
 
 
 if __name__ == "__main__":

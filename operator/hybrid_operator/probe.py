@@ -58,6 +58,11 @@ class Caller(Protocol):
         """Status and content of the answer."""
 
 
+def open_session() -> aiohttp.ClientSession:
+    """A session for all questions at once: one that waits for a picture must keep no other waiting."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+
+
 class DirectCaller:
     """Straight to pods and Services, from inside the cluster."""
 

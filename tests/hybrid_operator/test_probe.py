@@ -8,6 +8,8 @@ import zlib
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from hybrid_operator import probe
 from hybrid_operator.cluster_errors import Unreachable
@@ -154,3 +156,28 @@ def test_the_picture_that_proves_a_revision_tells_how_fast_it_is() -> None:
 )
 def test_an_answer_that_says_too_little_tells_no_pace(content: bytes) -> None:
     assert probe.paces_in(content) is None
+
+
+def test_a_hundred_pictures_that_are_waited_for_hold_no_other_question_up() -> None:
+    questions = 110
+
+    async def story() -> None:
+        arrived, all_there = 0, asyncio.Event()
+
+        async def answer(_: web.Request) -> web.Response:
+            nonlocal arrived
+            arrived += 1
+            if arrived == questions:
+                all_there.set()
+            await all_there.wait()
+            return web.Response()
+
+        application = web.Application()
+        application.router.add_get("/", answer)
+        async with TestServer(application) as server, probe.open_session() as session:
+            caller, address = probe.DirectCaller(session), Address("default", "pods/ingress-0", "127.0.0.1")
+            asked = {"port": server.port, "method": "GET", "path": "/", "body": None, "key": None}
+            answers = [caller.ask(address, **asked, timeout_seconds=10) for _ in range(questions)]  # type: ignore[arg-type]  # by name
+            assert {status for status, _ in await asyncio.gather(*answers)} == {200}
+
+    asyncio.run(story())
