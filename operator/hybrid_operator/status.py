@@ -133,6 +133,9 @@ def _reconciling(facts: Facts) -> Condition:
     phase = facts.plan.phase
     if phase in (Phase.SUSPENDED, Phase.ROLLED_BACK, Phase.HELD):
         return Condition("Reconciling", "False", phase.value, "Nothing is under way.")
+    if facts.obstacle and (phase is not Phase.SETTLED or not facts.is_current):
+        # Never beside `Stalled`: who reads conditions (kstatus) believes the first that is true.
+        return Condition("Reconciling", "False", facts.obstacle.reason, facts.obstacle.message)
     if phase is not Phase.SETTLED:
         return Condition("Reconciling", "True", phase.value, _doing(facts))
     if not facts.is_current:

@@ -132,6 +132,17 @@ def test_an_obstacle_stalls_and_leaves_availability_alone() -> None:
     assert found["Available"] == ("True", "Answering")
 
 
+@pytest.mark.parametrize("phase", Phase)
+@pytest.mark.parametrize("is_current", [False, True])
+def test_what_is_stalled_is_never_reconciling(phase: Phase, is_current: bool) -> None:
+    failure = CAUSE if phase in (Phase.HELD, Phase.ROLLED_BACK) else None
+    obstacle = Failure("KindMissing", "The API server has no kind `RayService`.")
+    found = said(plan=a_plan(phase, failure=failure), obstacle=obstacle, is_current=is_current)
+    assert (found["Stalled"][0], found["Reconciling"][0]) == ("True", "False")
+    if phase is Phase.STARTING:
+        assert found["Reconciling"][1] == "KindMissing"
+
+
 def test_what_is_done_without_is_told_and_stalls_nothing() -> None:
     found = said(lacking=Failure("PodMonitorMissing", "no kind `PodMonitor`"))
     assert found["Stalled"] == ("False", "PodMonitorMissing")
