@@ -108,8 +108,10 @@ class Term:
             try:
                 missed = await comparer.once()
             except ClusterError as error:
+                # Nothing is known to be missed; that comparisons come to no end is told by the time since the last one.
                 logger.warning("The comparison with the API server failed: %s", error)
-                missed = 1
+                await asyncio.sleep(_TRY_AGAIN_SECONDS)
+                continue
             if not feed.is_complete:
                 if missed == 0 and not list(store.keys()):
                     feed.complete()

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
 from tests.hybrid_operator.variants import sample
 
-from hybrid_operator import kinds
+from hybrid_operator import kinds, term
+from hybrid_operator.cluster_errors import Unreachable
 from hybrid_operator.feed import Feed
 from hybrid_operator.health import Health
 from hybrid_operator.queue import Queue
@@ -53,8 +55,10 @@ def compared(
         settings = Settings(
             namespace="default", identity="test", serving_image="example/serving:1", resync_seconds=0.01
         )
-        term = Term(settings=settings, **cast("Any", dict.fromkeys(("connection", "cluster", "caller"))), health=health)
-        comparing = asyncio.create_task(term._compare(cast("Any", rounds), store, feed))
+        leading = Term(
+            settings=settings, **cast("Any", dict.fromkeys(("connection", "cluster", "caller"))), health=health
+        )
+        comparing = asyncio.create_task(leading._compare(cast("Any", rounds), store, feed))
         try:
             await asyncio.wait_for(_true(lambda: until(looks, health)), timeout=10)
         finally:
@@ -75,3 +79,28 @@ def test_each_comparison_has_every_resource_looked_at() -> None:
     rounds = Rounds(0)
     looks, _ = compared(rounds, until=lambda looks, _: len(looks) >= 4)
     assert rounds.count < 3 * len(looks)
+
+
+def test_comparisons_that_fail_are_no_missed_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(term, "_TRY_AGAIN_SECONDS", 0.01)
+    refused = Unreachable("The connection was reset.")
+    after_failures: list[str | None] = []
+
+    def until(_: list[Key], health: Health) -> bool:
+        if rounds.count > 3:
+            after_failures.append(health.why_dead())
+        return rounds.count > 5
+
+    rounds = Rounds(0, refused)
+    compared(rounds, until=until)
+    assert set(after_failures) == {None}
+
+
+def test_a_comparison_that_fails_before_all_is_listed_is_not_tried_at_once_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(term, "_LISTING_SECONDS", 0.0)
+    monkeypatch.setattr(term, "_TRY_AGAIN_SECONDS", 0.5)
+    rounds, begun = Rounds(Unreachable("The connection was reset.")), time.monotonic()
+    compared(rounds, until=lambda *_: rounds.count > 0 and time.monotonic() - begun > 0.4, is_listed=False)
+    assert rounds.count == 1
