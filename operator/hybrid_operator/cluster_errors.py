@@ -106,3 +106,17 @@ _BY_STATUS: Mapping[int, type[Refused]] = {
     413: Invalid,
     422: Invalid,
 }
+
+_OBSTACLES: Mapping[type[ClusterError], str] = {
+    NameTaken: "NameTaken",
+    KindMissing: "KindMissing",
+    Forbidden: "Forbidden",
+    Invalid: "Refused",
+}
+OBSTACLES = tuple(_OBSTACLES)
+"""Refusals that stay until somebody does something, and so belong into status; others are simply tried again."""
+
+
+def obstacle_of(error: ClusterError) -> str:
+    """A condition's reason for one of `OBSTACLES`."""
+    return next(reason for class_, reason in _OBSTACLES.items() if isinstance(error, class_))

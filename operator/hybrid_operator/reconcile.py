@@ -18,7 +18,7 @@ from hybrid_operator.bill import Bill
 from hybrid_operator.blueprint import Blueprint
 from hybrid_operator.children import Children
 from hybrid_operator.cluster import Cluster
-from hybrid_operator.cluster_errors import ClusterError, Forbidden, Invalid, KindMissing, NameTaken
+from hybrid_operator.cluster_errors import OBSTACLES, obstacle_of
 from hybrid_operator.execution import Execution
 from hybrid_operator.last_words import LastWords
 from hybrid_operator.observed import Answer, Failure, Observed, Revision, Stage, Verdict
@@ -32,14 +32,6 @@ logger = logging.getLogger(__name__)
 Manifest = dict[str, Any]
 
 _LOOK_AT_OBSTACLE = timedelta(seconds=15)
-
-_OBSTACLES: Mapping[type[ClusterError], str] = {
-    NameTaken: "NameTaken",
-    KindMissing: "KindMissing",
-    Forbidden: "Forbidden",
-    Invalid: "Refused",
-}
-"""Refusals that stay until somebody does something, and so belong into status; others are simply tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,10 +150,9 @@ class Reconciler:
                 return _Outcome(refused)
             lacking = await execution.equip(_secrets_of(blueprint.hd))
             await execution.carry_out(rollout.keeping(plan) if refused else plan.actions)
-        except tuple(_OBSTACLES) as error:
-            reason = next(reason for class_, reason in _OBSTACLES.items() if isinstance(error, class_))
+        except OBSTACLES as error:
             logger.warning("%s: %s", case.key, error)
-            return _Outcome(Failure(reason, str(error)), lacking)
+            return _Outcome(Failure(obstacle_of(error), str(error)), lacking)
         self.proving.keep(case.key, revisions=(plan.serving, blueprint.revision))
         return _Outcome(refused or case.references.missing, lacking)
 
