@@ -15,6 +15,7 @@ LABEL_REVISION = "hybriddiffusion.io/revision"
 LABEL_ROLE = "hybriddiffusion.io/role"
 LABEL_SEGMENT = "hybriddiffusion.io/segment"
 INGRESS_ROLE = "ingress"
+ENGINES_ROLE = "engines"
 ENGINES_CONTAINER = "engines"
 """The container that builds engines, of a Job or before a worker."""
 

@@ -17,9 +17,10 @@ class LastWords:
     _said: dict[tuple[Key, str], Failure] = field(default_factory=dict)
 
     def recalled(self, key: Key, revision: Revision) -> Revision:
-        """The revision, its trouble the crash that was seen last, unless it runs or its pods tell more."""
+        """The revision, its trouble the crash seen last, unless it runs, is not begun or its pods tell more."""
         place, now = (key, revision.name), revision.trouble
-        if revision.service is Stage.DONE:
+        is_not_begun = revision.service is revision.engines is Stage.ABSENT
+        if revision.service is Stage.DONE or is_not_begun:
             self._said.pop(place, None)
             return revision
         if now and now.reason == trouble.CRASHED:

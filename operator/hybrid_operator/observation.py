@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from hybrid_operator import kinds, ray, trouble
-from hybrid_operator.children import LABEL_REVISION, Children, label
+from hybrid_operator.children import ENGINES_ROLE, LABEL_REVISION, LABEL_ROLE, Children, label
 from hybrid_operator.observed import Failure, Observed, Rejected, Revision, Stage
 from hybrid_operator.ownership import applied_at, parse_time
 
@@ -36,8 +36,10 @@ def _revision(name: str, children: Children) -> Revision:
     record = _of(children.owned(kinds.CONTROLLER_REVISION), name)
     ray_service = _of(children.owned(kinds.RAY_SERVICE), name)
     jobs = [job for job in children.owned(kinds.JOB) if label(job, LABEL_REVISION) == name]
-    pods = children.of_revision(kinds.POD, name)
     engines, build_failure = _engines(jobs, children)
+    pods = children.of_revision(kinds.POD, name)
+    if engines is Stage.DONE:  # of a build that came to its end, what failed on the way is the past
+        pods = [pod for pod in pods if label(pod, LABEL_ROLE) != ENGINES_ROLE]
     service, cause = ray.stage(ray_service) if ray_service else (Stage.ABSENT, None)
     causes = (
         trouble.of_pods(pods),

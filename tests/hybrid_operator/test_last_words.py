@@ -1,5 +1,7 @@
 """What pods died of is still known when they are gone, until their revision runs."""
 
+from dataclasses import replace
+
 import pytest
 
 from hybrid_operator.last_words import LastWords
@@ -39,6 +41,20 @@ def test_a_revision_that_runs_has_no_past() -> None:
     words.recalled(KEY, seen(CRASH))
     assert words.recalled(KEY, seen(service=Stage.DONE)).trouble is None
     assert words.recalled(KEY, seen()).trouble is None
+
+
+def test_another_attempt_has_no_past() -> None:
+    words = LastWords()
+    words.recalled(KEY, seen(CRASH))
+    words.recalled(KEY, seen(CRASH, service=Stage.ABSENT))  # a pod of the first attempt may linger
+    assert words.recalled(KEY, seen()).trouble is None
+
+
+def test_what_a_build_died_of_is_known_while_its_jobs_are_there() -> None:
+    words = LastWords()
+    building = replace(seen(service=Stage.ABSENT), engines=Stage.STARTING)
+    words.recalled(KEY, replace(building, trouble=CRASH))
+    assert words.recalled(KEY, building).trouble == CRASH
 
 
 def test_crashes_belong_to_one_revision_of_one_resource() -> None:

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from hybrid_operator import kinds, observation
-from hybrid_operator.children import LABEL_REVISION, Children
+from hybrid_operator.children import LABEL_REVISION, LABEL_ROLE, Children
 from hybrid_operator.kinds import Kind
+from hybrid_operator.manifests.labels import ENGINES
 
 OWNER = "uid-of-shapes"
 CRASH = "The deployment failed:\nTraceback (most recent call last):\n  File …\nKeyInvalidError: Key `a` has 5 bytes."
@@ -53,3 +54,15 @@ def test_the_most_telling_trouble_is_told(objects: list[dict[str, Any]], reason:
     found = observation.observe(Children(OWNER, tuple(objects)), service_name="shapes", status={}).revision("r1")
     assert found.trouble is not None
     assert found.trouble.reason == reason
+
+
+@pytest.mark.parametrize(("is_complete", "reason"), [(False, "ContainerCrashed"), (True, None)])
+def test_a_pod_that_failed_at_a_build_counts_until_the_build_is_done(is_complete: bool, reason: str | None) -> None:
+    conditions = [{"type": "Complete", "status": "True"}] if is_complete else []
+    job = an_object(kinds.JOB, status={"conditions": conditions})
+    job["metadata"]["uid"] = "uid-of-job"
+    ended = {"name": "engines", "state": {"terminated": {"exitCode": 1}}}
+    pod = an_object(kinds.POD, status={"containerStatuses": [ended]})
+    pod["metadata"]["labels"][LABEL_ROLE] = ENGINES
+    found = observation.observe(Children(OWNER, (job, pod)), service_name="shapes", status={}).revision("r1")
+    assert (found.trouble.reason if found.trouble else None) == reason
