@@ -88,7 +88,8 @@ class Reconciler:
         try:
             hd = documents.parse(live)
         except documents.DocumentError as error:
-            await self.announcer.say(live, {}, status.unreadable(str(error)))
+            # What serves is left as it is, and so is what is remembered of it.
+            await self.announcer.say(live, live.get("status") or {}, status.unreadable(str(error)))
             return None
         return await self._reconcile(await self._case(key, live, hd))
 

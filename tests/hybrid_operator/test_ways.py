@@ -77,6 +77,10 @@ class Resource:
         found = [_still(each) for _, each in sorted(self.cluster.objects.items())]
         return json.dumps(found, sort_keys=True, indent=1)
 
+    def status(self) -> Manifest:
+        """As it was written last."""
+        return cast("Manifest", self.cluster.objects["HybridDiffusion", "shapes"]["status"])
+
     async def _step(self) -> timedelta | None:
         store, cluster = Store(), cast("Cluster", self.cluster)
         for kind in (kinds.HYBRID_DIFFUSION, *kinds.CHILDREN):
