@@ -112,6 +112,15 @@ def test_without_namespaces_one_role_holds_everywhere(helm: Helm) -> None:
     assert environment(manifests)["HYBRID_WATCH_NAMESPACES"] == ""
 
 
+@pytest.mark.parametrize(("role", "verbs"), [("view", {"get"}), ("edit", {"get", "update", "patch"})])
+def test_users_may_read_a_scale_and_who_edits_may_change_it(helm: Helm, role: str, verbs: set[str]) -> None:
+    """`kubectl scale` and autoscalers read it before they write."""
+    label = f"rbac.authorization.k8s.io/aggregate-to-{role}"
+    (found,) = (each for each in helm.render() if label in each["metadata"].get("labels", {}))
+    rules = [rule for rule in found["rules"] if "hybriddiffusions/scale" in rule["resources"]]
+    assert {verb for rule in rules for verb in rule["verbs"]} == verbs
+
+
 def test_no_rule_is_a_wildcard(helm: Helm) -> None:
     for manifest in helm.render():
         for rule in manifest.get("rules", []) if manifest["kind"] in {"Role", "ClusterRole"} else []:
