@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+BUILD_FAILED = "EngineBuildFailed"
+"""Why a revision failed of which a Job did."""
+
 
 class Stage(Enum):
     """How far something has come."""

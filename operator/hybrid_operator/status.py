@@ -5,9 +5,8 @@ Messages name causes and never count anything that moves, so that a steady resou
 
 from dataclasses import dataclass
 
-from hybrid_operator import trouble
 from hybrid_operator.conditions import Condition
-from hybrid_operator.observed import Answer, Failure, Revision, Stage, Verdict
+from hybrid_operator.observed import BUILD_FAILED, Answer, Failure, Revision, Stage, Verdict
 from hybrid_operator.rollout import Phase, Plan
 
 AVAILABLE = "Available"
@@ -157,7 +156,7 @@ def _engines_ready(facts: Facts) -> Condition:
     if not facts.builds_engines:
         return Condition(type_, "True", "BuiltByWorkers", "Each worker builds its engines before it starts.")
     failure = facts.plan.failure
-    if facts.plan.phase is Phase.ROLLED_BACK and failure and failure.reason == trouble.BUILD_FAILED:
+    if facts.plan.phase is Phase.ROLLED_BACK and failure and failure.reason == BUILD_FAILED:
         # Its Jobs went with it, and they are what there is to mend.
         return Condition(type_, "False", "BuildFailed", failure.message)
     match wanted.engines:

@@ -8,11 +8,10 @@ from typing import Any
 
 from hybrid_operator import ray
 from hybrid_operator.children import ENGINES_CONTAINER
-from hybrid_operator.observed import Failure, Stage
+from hybrid_operator.observed import BUILD_FAILED, Failure, Stage
 from hybrid_operator.ray import last_line
 
 CRASHED = "ContainerCrashed"
-BUILD_FAILED = "EngineBuildFailed"
 _BUILDING = "BuildingEngines"
 _WAITING: Mapping[str, str] = {
     "ErrImagePull": "ImagePullFailed",
