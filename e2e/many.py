@@ -57,6 +57,7 @@ def services() -> Iterator[int]:
         yield server.server_address[1]
     finally:
         server.shutdown()
+        server.server_close()
 
 
 class Process:

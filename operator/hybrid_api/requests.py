@@ -55,7 +55,7 @@ class Limits(ApiModel):
     queue_time: Annotated[PositiveDuration, Tag.TUNABLE] = parse_duration("30s")
     """The longest predicted wait before a request is refused with 429 and told when to come back."""
     body_size: Annotated[Bytes, Tag.TUNABLE] = parse_bytes("1Mi")
-    """The largest request body. Handoffs that a device sends back count too."""
+    """The largest request body; a handoff that was issued is taken back whatever its size."""
 
     @field_validator("sizes")
     @classmethod

@@ -6,7 +6,7 @@ Until everything was listed once nothing is looked at, because what is not liste
 from collections.abc import Mapping
 from typing import Any
 
-from hybrid_operator.kinds import CONFIG_MAP, Kind
+from hybrid_operator.kinds import CONFIG_MAP, HYBRID_DIFFUSION, Kind
 from hybrid_operator.queue import Queue
 from hybrid_operator.store import Key, Store, owner_key
 
@@ -40,11 +40,11 @@ class Feed:
         self._look_at(owner_key(kind, manifest))
 
     def complete(self) -> None:
-        """Everything was listed: from now on, what is not known does not exist."""
+        """Everything was listed: from now on, what is not known does not exist. What waits for a change comes first."""
         if self.is_complete:
             return
         self.is_complete = True
-        for key in self._early:
+        for key in sorted(self._early, key=self._is_up_to_date):
             self._queue.add(key)
         self._early.clear()
 
@@ -53,6 +53,12 @@ class Feed:
         keys = list(self._store.keys())
         for number, key in enumerate(keys):
             self._queue.add(key, delay_seconds=within_seconds * number / len(keys))
+
+    def _is_up_to_date(self, key: Key) -> bool:
+        """Whether status is of the spec as it is; what is there to be repaired does not show in it."""
+        resource = self._store.get(HYBRID_DIFFUSION, namespace=key.namespace, name=key.name) or {"metadata": {}}
+        seen = (resource.get("status") or {}).get("observedGeneration")
+        return bool(seen == resource["metadata"].get("generation"))
 
     def _look_at_users(self, config_map: Mapping[str, Any]) -> None:
         metadata = config_map["metadata"]

@@ -40,6 +40,8 @@ _TRY_AGAIN_SECONDS = 2.0
 _LISTING_SECONDS = 0.2
 _KINDS_SECONDS = 15.0
 _BILL_SECONDS = 5.0
+_COMPARISONS_A_LOOK = 2
+"""So that looking costs an operator of hundreds of resources a tenth of a core, and not a quarter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +104,9 @@ class Term:
     async def _compare(self, comparer: resync.Resync, store: Store, feed: Feed) -> None:
         """Compare for ever, first to learn that all is listed: where there is nothing, kopf never says so.
 
-        With each comparison every resource is looked at, too: what it refers to is watched by nobody.
+        With every second one each resource is looked at, too: what it refers to is watched by nobody.
         """
+        comparisons = 0
         while True:
             try:
                 missed = await comparer.once()
@@ -118,7 +121,9 @@ class Term:
                 await asyncio.sleep(_LISTING_SECONDS)
                 continue
             self.health.resynced(missed=missed)
-            feed.look_at_all(within_seconds=self.settings.resync_seconds)
+            comparisons += 1
+            if comparisons % _COMPARISONS_A_LOOK == 0:
+                feed.look_at_all(within_seconds=_COMPARISONS_A_LOOK * self.settings.resync_seconds)
             await asyncio.sleep(self.settings.resync_seconds)
 
 
