@@ -135,6 +135,16 @@ class Resource:
         return f"--namespace={self.namespace}"
 
 
+@contextmanager
+def ready(cluster: Cluster, change: Change | None = None, *, seconds: float) -> Iterator[Resource]:
+    """The README's sample, changed, from Ready until the block ends; then nothing of it is left."""
+    shapes = Resource(cluster)
+    shapes.apply(sample(cluster, change))
+    shapes.wait("Ready", seconds=seconds)
+    yield shapes
+    shapes.delete()
+
+
 def sample(cluster: Cluster, change: Change | None = None) -> list[Manifest]:
     """The documents of the README's sample; on a cluster of ours its pods run this machine's programs."""
     documents = [document for document in yaml.safe_load_all(SAMPLE.read_text(encoding="utf-8")) if document]

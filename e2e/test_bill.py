@@ -37,11 +37,8 @@ class Books:
 
 @pytest.fixture(scope="module")
 def shapes(operator: Cluster) -> Iterator[Resource]:
-    shapes = Resource(operator)
-    shapes.apply(resource.sample(operator))
-    shapes.wait("Ready", seconds=_READY_SECONDS)
-    yield shapes
-    shapes.delete()
+    with resource.ready(operator, seconds=_READY_SECONDS) as shapes:
+        yield shapes
 
 
 def test_what_workers_book_comes_to_what_their_pods_cost(shapes: Resource) -> None:

@@ -32,11 +32,8 @@ def shapes(operator: Cluster) -> Iterator[Resource]:
     def with_redis(spec: dict[str, Any]) -> None:
         spec["store"] = {"type": "Redis", "redis": {"address": address}}
 
-    shapes = Resource(operator)
-    shapes.apply(resource.sample(operator, with_redis))
-    shapes.wait("Ready", seconds=_READY_SECONDS)
-    yield shapes
-    shapes.delete()
+    with resource.ready(operator, with_redis, seconds=_READY_SECONDS) as shapes:
+        yield shapes
 
 
 def _roll(shapes: Resource) -> None:

@@ -22,11 +22,8 @@ _PULL_SECRET = "registry"
 def shapes(operator: Cluster) -> Iterator[Resource]:
     if operator.place is None:
         pytest.skip("Which version a cluster that is not ours runs is its owner's affair.")
-    shapes = Resource(operator)
-    shapes.apply(resource.sample(operator))
-    shapes.wait("Ready", seconds=_READY_SECONDS)
-    yield shapes
-    shapes.delete()
+    with resource.ready(operator, seconds=_READY_SECONDS) as shapes:
+        yield shapes
 
 
 @pytest.fixture(scope="module")
