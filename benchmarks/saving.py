@@ -74,10 +74,10 @@ class Pictures:
 
     def device(self) -> dict[str, Any]:
         """The cost of a picture that a device finishes."""
-        data = self._service.request_handoff(self._order(DEVICE_SPLIT))
-        self.handoff_bytes = len(data)
-        known = handoff.unpack(data, keys=self._keys, now=datetime.now(UTC))
-        answer = self._service.report(known.request, seconds=0.2, steps=STEPS - DEVICE_SPLIT)
+        given = self._service.request_handoff(self._order(DEVICE_SPLIT))
+        self.handoff_bytes = len(given.data)
+        known = handoff.unpack(given.data, keys=self._keys, now=datetime.now(UTC))
+        answer = self._service.report(known.request, given=given, seconds=0.2, steps=STEPS - DEVICE_SPLIT)
         cost: dict[str, Any] = answer["hybrid"]["cost"]
         return cost
 

@@ -38,6 +38,7 @@ from hybrid_serving.table import Table
 __all__ = [
     "CLOCK_SKEW",
     "MEDIA_TYPE",
+    "RECEIPT_HEADER",
     "Handoff",
     "HandoffError",
     "HandoffExpired",
@@ -63,6 +64,8 @@ __all__ = [
 ]
 
 MEDIA_TYPE: Final = "application/vnd.hybriddiffusion.handoff"
+RECEIPT_HEADER: Final = "Hybrid-Receipt"
+"""HTTP header that comes with a handoff and goes back with it, or with the report on it."""
 CLOCK_SKEW: Final = timedelta(seconds=60)
 """How far a device's clock may be behind ours before a fresh handoff is refused."""
 _CONDITIONING: Final = "conditioning."

@@ -8,12 +8,13 @@ import json
 import time
 import uuid
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from hybrid_serving.handoff import MEDIA_TYPE
+from hybrid_serving.handoff import MEDIA_TYPE, RECEIPT_HEADER
 
 _CONNECT_SECONDS = 5.0
 _CONNECT_RETRIES = 2
@@ -45,6 +46,16 @@ class Refused(ServiceError):
         self.code = code
         self.retry_after_seconds = retry_after_seconds
         """When the service said to come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """What a device was sent."""
+
+    data: bytes
+    """The handoff, unverified."""
+    receipt: str | None
+    """The cloud's part of the bill, to be sent along with whatever is said about the handoff."""
 
 
 class Service:
@@ -92,25 +103,25 @@ class Service:
         except httpx.HTTPError as error:
             raise self._unreachable(error) from error
 
-    def request_handoff(self, order: Mapping[str, Any], *, device: Mapping[str, float] | None = None) -> bytes:
-        """Let the cloud run to the split; the answer is the handoff, unverified."""
+    def request_handoff(self, order: Mapping[str, Any], *, device: Mapping[str, float] | None = None) -> HandedOver:
+        """Let the cloud run to the split."""
         body = _json({**order, "device": device} if device else order)
         headers = {**_json_headers(), "Accept": MEDIA_TYPE}
         answer = self._ask("POST", "/v1/handoffs", body=body, headers=headers)
         if not answer.headers.get("content-type", "").startswith(MEDIA_TYPE):
             found = answer.headers.get("content-type", "nothing")
             raise ServiceError(f"The service answered with `{found}`, expected a handoff (`{MEDIA_TYPE}`).")
-        return answer.content
+        return HandedOver(data=answer.content, receipt=answer.headers.get(RECEIPT_HEADER))
 
-    def finish_handoff(self, handoff: bytes) -> dict[str, Any]:
+    def finish_handoff(self, given: HandedOver) -> dict[str, Any]:
         """Give a handoff back, unchanged; the cloud finishes the picture."""
-        headers = {"Content-Type": MEDIA_TYPE, **_idempotency()}
-        return _document(self._ask("POST", "/v1/handoffs/finish", body=handoff, headers=headers))
+        headers = {"Content-Type": MEDIA_TYPE, **_idempotency(), **_receipt(given)}
+        return _document(self._ask("POST", "/v1/handoffs/finish", body=given.data, headers=headers))
 
-    def report(self, handoff_id: str, *, seconds: float, steps: int) -> dict[str, Any]:
+    def report(self, handoff_id: str, *, given: HandedOver, seconds: float, steps: int) -> dict[str, Any]:
         """Tell what a device did with a handoff; the answer has the cost of the picture."""
-        body = _json({"seconds": seconds, "steps": steps})
-        return _document(self._ask("POST", f"/v1/handoffs/{handoff_id}/report", body=body, headers=_json_headers()))
+        body, headers = _json({"seconds": seconds, "steps": steps}), {**_json_headers(), **_receipt(given)}
+        return _document(self._ask("POST", f"/v1/handoffs/{handoff_id}/report", body=body, headers=headers))
 
     def close(self) -> None:
         """Close the connections."""
@@ -154,6 +165,10 @@ class Service:
     def _unreachable(self, error: httpx.HTTPError) -> Unreachable:
         reason = str(error) or type(error).__name__
         return Unreachable(f"No answer from {self.url} ({reason}); check the URL and that the service runs.")
+
+
+def _receipt(given: HandedOver) -> dict[str, str]:
+    return {} if given.receipt is None else {RECEIPT_HEADER: given.receipt}
 
 
 def _authorization(key: str | None) -> dict[str, str]:

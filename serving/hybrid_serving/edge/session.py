@@ -15,7 +15,7 @@ from typing import Any, Literal
 from hybrid_engines.spec import EngineError
 from hybrid_serving import handoff as handoffs
 from hybrid_serving import pixels
-from hybrid_serving.edge.client import Service, ServiceError
+from hybrid_serving.edge.client import HandedOver, Service, ServiceError
 from hybrid_serving.edge.device import CannotFinish, Device
 from hybrid_serving.edge.profile import DeviceProfile
 from hybrid_serving.edge.trust import KeyNotBelieved
@@ -65,19 +65,19 @@ class Session:
         A key that is not believed is no fault of the handoff, and the next would have it too: `TrustError`.
         """
         started = time.monotonic()
-        data = self.service.request_handoff(order, device=asdict(self.profile) if self.profile else None)
+        given = self.service.request_handoff(order, device=asdict(self.profile) if self.profile else None)
         seconds = time.monotonic() - started
         try:
-            handoff = handoffs.unpack(data, keys=self.keys, now=self.now())
+            handoff = handoffs.unpack(given.data, keys=self.keys, now=self.now())
         except handoffs.HandoffKeyUnknown as error:
             raise KeyNotBelieved(key_id=error.key_id, url=self.service.url, path=self.pin) from error
         try:
-            return self._finish(handoff, size=len(data), request_seconds=seconds, on_step=on_step)
+            return self._finish(handoff, given=given, request_seconds=seconds, on_step=on_step)
         except (CannotFinish, EngineError, pixels.PixelsError, MemoryError) as error:
-            return self._give_back(handoff, data=data, request_seconds=seconds, reason=str(error))
+            return self._give_back(handoff, given=given, request_seconds=seconds, reason=str(error))
 
     def _finish(
-        self, handoff: Handoff, *, size: int, request_seconds: float, on_step: Callable[[State], None] | None
+        self, handoff: Handoff, *, given: HandedOver, request_seconds: float, on_step: Callable[[State], None] | None
     ) -> Drawn:
         if self.device is None:
             raise CannotFinish(self.excuse)
@@ -88,28 +88,28 @@ class Session:
             finished_on="edge",
             reason=None,
             handoff=handoff,
-            handoff_bytes=size,
+            handoff_bytes=len(given.data),
             edge_seconds=seconds,
             request_seconds=request_seconds,
-            answer=self._report(handoff, seconds=seconds, steps=finished.steps),
+            answer=self._report(handoff, given=given, seconds=seconds, steps=finished.steps),
         )
 
-    def _report(self, handoff: Handoff, *, seconds: float, steps: int) -> Mapping[str, Any]:
+    def _report(self, handoff: Handoff, *, given: HandedOver, seconds: float, steps: int) -> Mapping[str, Any]:
         """Tell the service; the picture is there, so a service that does not listen spoils nothing."""
         try:
-            return self.service.report(handoff.request, seconds=seconds, steps=steps)
+            return self.service.report(handoff.request, given=given, seconds=seconds, steps=steps)
         except ServiceError as error:
             return {"hybrid": None, "report_failed": str(error)}
 
-    def _give_back(self, handoff: Handoff, *, data: bytes, request_seconds: float, reason: str) -> Drawn:
-        answer = self.service.finish_handoff(data)
+    def _give_back(self, handoff: Handoff, *, given: HandedOver, request_seconds: float, reason: str) -> Drawn:
+        answer = self.service.finish_handoff(given)
         picture = base64.b64decode(answer.pop("data")[0]["b64_json"])
         return Drawn(
             picture=picture,
             finished_on="cloud",
             reason=reason or "the device ran out of memory",
             handoff=handoff,
-            handoff_bytes=len(data),
+            handoff_bytes=len(given.data),
             edge_seconds=0.0,
             request_seconds=request_seconds,
             answer=answer,

@@ -8,8 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import pytest
 
-from hybrid_serving.edge.client import Refused, Service, ServiceError, Unreachable
-from hybrid_serving.handoff import MEDIA_TYPE
+from hybrid_serving.edge.client import HandedOver, Refused, Service, ServiceError, Unreachable
+from hybrid_serving.handoff import MEDIA_TYPE, RECEIPT_HEADER
+
+GIVEN = HandedOver(data=b"handoff", receipt=None)
 
 
 def a_service(answer: Callable[[httpx.Request], httpx.Response] | httpx.Response) -> Service:
@@ -56,7 +58,25 @@ def test_a_handoff_request_carries_the_devices_profile() -> None:
         assert json.loads(request.content) == {"prompt": "a star", "device": {"seconds_per_step": 0.1}}
         return httpx.Response(200, content=b"bytes", headers={"content-type": MEDIA_TYPE})
 
-    assert a_service(answer).request_handoff({"prompt": "a star"}, device={"seconds_per_step": 0.1}) == b"bytes"
+    assert a_service(answer).request_handoff({"prompt": "a star"}, device={"seconds_per_step": 0.1}) == HandedOver(
+        data=b"bytes", receipt=None
+    )
+
+
+def test_a_receipt_goes_back_with_its_handoff_and_with_the_report() -> None:
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if request.url.path != "/v1/handoffs":
+            return httpx.Response(200, json={})
+        return httpx.Response(200, content=b"bytes", headers={"content-type": MEDIA_TYPE, RECEIPT_HEADER: "a.b.c"})
+
+    service = a_service(answer)
+    given = service.request_handoff({"prompt": "a star"})
+    service.report("0-0", given=given, seconds=1.0, steps=2)
+    service.finish_handoff(given)
+    assert [request.headers.get(RECEIPT_HEADER) for request in asked] == [None, "a.b.c", "a.b.c"]
 
 
 def test_a_key_that_ends_a_line_is_sent_without_its_end() -> None:
@@ -64,7 +84,7 @@ def test_a_key_that_ends_a_line_is_sent_without_its_end() -> None:
         assert request.headers["Authorization"] == "Bearer key"
         return httpx.Response(200, json={})
 
-    Service("http://service", key="key\n", transport=httpx.MockTransport(answer)).finish_handoff(b"handoff")
+    Service("http://service", key="key\n", transport=httpx.MockTransport(answer)).finish_handoff(GIVEN)
 
 
 @pytest.mark.parametrize("key", ["top\nsecret", "topsécret", "top\0secret", "topsecret\x7f"])
@@ -85,7 +105,7 @@ def test_every_call_has_an_idempotency_key_of_its_own() -> None:
     service = a_service(answer)
     service.generate({"prompt": "a star"})
     service.generate({"prompt": "a star"})
-    service.finish_handoff(b"handoff")
+    service.finish_handoff(GIVEN)
     assert len(set(keys)) == 3
 
 
@@ -164,7 +184,7 @@ def unsteady() -> Iterator[Callable[..., Unsteady]]:
 
 def finish_at(server: Unsteady, **options: float) -> None:
     with Service(f"http://127.0.0.1:{server.server_port}", **options) as service:
-        service.finish_handoff(b"handoff")
+        service.finish_handoff(GIVEN)
 
 
 @pytest.mark.parametrize("moods", [(None, None), (429, 503), (503, None)])

@@ -16,7 +16,7 @@ from hybrid_engines.spec import EngineError
 from hybrid_serving import handoff as handoffs
 from hybrid_serving import pixels
 from hybrid_serving.edge import trust
-from hybrid_serving.edge.client import Refused
+from hybrid_serving.edge.client import HandedOver, Refused
 from hybrid_serving.edge.session import Session
 from hybrid_serving.keys import KeyRing
 
@@ -168,7 +168,7 @@ def test_a_service_that_takes_nothing_back_is_told(
 ) -> None:
     cloud = a_cloud(fakes.handoff())
 
-    def refuse(_: bytes) -> dict[str, Any]:
+    def refuse(_: HandedOver) -> dict[str, Any]:
         raise Refused("The handoff is spent.", status=410, code="handoff_spent")
 
     monkeypatch.setattr(cloud.service, "finish_handoff", refuse)

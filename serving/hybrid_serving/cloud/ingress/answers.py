@@ -10,6 +10,7 @@ from typing import Any
 from hybrid_serving.cloud.ingress.dispatch import Booking
 from hybrid_serving.cloud.ingress.facts import Facts
 from hybrid_serving.cloud.ingress.orders import Order
+from hybrid_serving.cloud.ingress.receipts import Receipt
 
 Object = dict[str, Any]
 
@@ -90,10 +91,24 @@ def hybrid(order: Order, *, cost: Object | None) -> Object:
         "seed": str(settings.seed),
         "sampler": settings.sampler,
         "steps": settings.steps,
-        "split": order.plan.stops[0] if order.plan.stops else settings.steps,
+        "split": order.split,
         "split_reason": order.plan.reason,
         "guidance_scale": settings.guidance_scale,
         "negative_prompt": settings.negative_prompt,
+        "cost": cost,
+    }
+
+
+def reported(receipt: Receipt, *, cost: Object) -> Object:
+    """The same of a picture that a device finished; its prompts never came back."""
+    return {
+        "id": receipt.handoff,
+        "seed": receipt.seed,
+        "sampler": receipt.sampler,
+        "steps": receipt.steps,
+        "split": receipt.split,
+        "split_reason": receipt.split_reason,
+        "guidance_scale": receipt.guidance_scale,
         "cost": cost,
     }
 

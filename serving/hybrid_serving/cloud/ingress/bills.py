@@ -13,7 +13,6 @@ from hybrid_api import cost
 from hybrid_api.prices import PriceList
 from hybrid_serving.cloud.ingress.dispatch import Booking
 from hybrid_serving.cloud.ingress.measured import Measured
-from hybrid_serving.protocol import Settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +20,8 @@ class Bill:
     """What was booked for the images of one request, and everything needed to price it."""
 
     bookings: Sequence[Booking]
-    settings: Settings
+    steps: int
+    """Of a whole trajectory."""
     rows_a_step: int
     images: int
     segments: Sequence[str]
@@ -33,6 +33,8 @@ class Bill:
     picture_bytes: int
     """What the pictures would have been, had they been sent; with their previews."""
     edge_seconds: Decimal | None = None
+    is_whole: bool = True
+    """Whether all that the pictures took is among the bookings; a part is not compared with a whole."""
 
     def document(self, measured: Measured) -> dict[str, Any]:
         """JSON form; engine time always, money where there is a price list, a saving where there is a comparison."""
@@ -44,7 +46,7 @@ class Bill:
         }
         if self.prices is None:
             return booked
-        alternative = self._all_cloud(measured)
+        alternative = self._all_cloud(measured) if self.is_whole else None
         if alternative is None:
             return {**booked, "currency": self.prices.currency, "cloud": self._spent(self.prices), "saving": None}
         report = cost.report(
@@ -68,7 +70,7 @@ class Bill:
         if step is None or decode is None:
             return None
         return cost.AllCloud(
-            steps=self.settings.steps * self.images,
+            steps=self.steps * self.images,
             rows_a_step=self.rows_a_step,
             step_nanoseconds=step,
             # The text is encoded in the cloud either way, and not again where it was encoded before.

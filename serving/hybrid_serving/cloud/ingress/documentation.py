@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from hybrid_serving.cloud.ingress import events, replies
-from hybrid_serving.handoff import MEDIA_TYPE
+from hybrid_serving.handoff import MEDIA_TYPE, RECEIPT_HEADER
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -49,12 +49,18 @@ def streamed(model: type[BaseModel], *refusals: int) -> Responses:
 def file(*refusals: int) -> Responses:
     """A route that answers with a handoff."""
     return {
-        200: {"description": "The handoff.", "content": {MEDIA_TYPE: {"schema": _BINARY}}},
+        200: {"description": "The handoff.", "content": {MEDIA_TYPE: {"schema": _BINARY}}, "headers": _RECEIPT},
         **_refused(*refusals),
     }
 
 
 _BINARY = {"type": "string", "format": "binary"}
+_RECEIPT = {
+    RECEIPT_HEADER: {
+        "description": "To be sent along, unchanged, with the report on this handoff, or when it is given back.",
+        "schema": {"type": "string"},
+    }
+}
 _EVENT = {
     "type": "object",
     "description": "One event of the stream; `data` is a JSON object that repeats the name as `type`.",

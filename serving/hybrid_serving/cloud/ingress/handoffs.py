@@ -10,18 +10,19 @@ from hybrid_api.scalars import Size
 from hybrid_serving import handoff as files
 from hybrid_serving import keys
 from hybrid_serving import sampler as samplers
-from hybrid_serving.cloud.ingress import answers, dispatch, ways
+from hybrid_serving.cloud.ingress import answers, dispatch, receipts, ways
 from hybrid_serving.cloud.ingress.errors import ApiError, json_bytes
 from hybrid_serving.cloud.ingress.idempotency import Recording
 from hybrid_serving.cloud.ingress.orders import Order
 from hybrid_serving.cloud.ingress.planning import Plan
+from hybrid_serving.cloud.ingress.receipts import Receipt
 from hybrid_serving.cloud.ingress.schemas import GenerationRequest
 from hybrid_serving.cloud.ingress.service import Service
 from hybrid_serving.handoff import Handoff
 from hybrid_serving.protocol import Image, Released, Work
 
-_REMEMBERED_TTLS = 2
-"""Reports may come late; a handoff is remembered for twice as long as it is valid."""
+_RECEIPT_TTLS = 2
+"""Reports may come late; a receipt is valid for twice as long as its handoff."""
 
 
 def issue(service: Service, order: Order) -> Callable[[Recording], Awaitable[None]]:
@@ -29,17 +30,18 @@ def issue(service: Service, order: Order) -> Callable[[Recording], Awaitable[Non
     route = ways.out(order, segments=service.facts.segments)
 
     async def record(recording: Recording) -> None:
-        signing = service.signing.ring().signing
+        ring = service.signing.ring()
         work = Work(id=f"{order.id}-0", settings=order.settings[0], stop=route[-1].stop, deadline=order.deadline)
         journey = dispatch.begin(work, route)
         service.admit(journey, order)
         answer = await service.run(work, journey, order=order)
         assert isinstance(answer, Released), "the last leg stops before the end"
-        data = _packed(_handoff(service, work, answer), key=signing)
-        seconds = service.terms.handoff_seconds * _REMEMBERED_TTLS
-        service.issued.add(work.id, order=order, bookings=journey.bookings, egress_bytes=len(data), seconds=seconds)
+        data = _packed(_handoff(service, work, answer), key=ring.signing)
+        receipt = Receipt.of(order, handoff=work.id, bookings=journey.bookings, egress_bytes=len(data))
+        valid = timedelta(seconds=service.terms.handoff_seconds * _RECEIPT_TTLS)
         service.accounts.handed_over(order, size_bytes=len(data))
         recording.media_type = files.MEDIA_TYPE
+        recording.headers[files.RECEIPT_HEADER] = receipts.sign(receipt, ring=ring, expires_at=_now(service) + valid)
         recording.append(data)
 
     return record
@@ -68,7 +70,16 @@ def _accepted(service: Service, data: bytes) -> Handoff:
     return handoff
 
 
-def finish(service: Service, handoff: Handoff, *, tenant: str) -> Callable[[Recording], Awaitable[None]]:
+def receipt_of(service: Service, handoff_id: str, *, text: str | None) -> Receipt | None:
+    """The receipt that came back with a handoff, or nothing; raises `ApiError` for one that is not its own."""
+    if text is None:
+        return None
+    return receipts.read(text, handoff=handoff_id, keys=service.signing.ring().public, now=_now(service))
+
+
+def finish(
+    service: Service, handoff: Handoff, *, tenant: str, receipt: Receipt | None
+) -> Callable[[Recording], Awaitable[None]]:
     """What finishes a verified handoff on the cloud workers of its segments."""
     order = _returned(service, handoff, tenant=tenant)
     position = handoff.state.position
@@ -87,13 +98,11 @@ def finish(service: Service, handoff: Handoff, *, tenant: str) -> Callable[[Reco
         service.admit(journey, order)
         answer = await service.run(work, journey, order=order)
         assert isinstance(answer, Image), "the last leg goes to the end"
-        known = service.issued.settle(handoff.request)
-        service.accounts.counts.handoff("returned")
         picture = answers.Picture(
             base64=await service.encode(answer.pixels, order),
-            bookings=(*(known.bookings if known else ()), *journey.bookings),
+            bookings=(*(receipt.bookings if receipt else ()), *journey.bookings),
         )
-        cost = service.accounts.pictures(order, [picture], handoff_bytes=known.egress_bytes if known else 0)
+        cost = service.accounts.finished(order, picture, handoff=handoff.request, receipt=receipt)
         body = answers.images(order, [picture], facts=service.facts, cost=cost, created=int(service.clock()))
         recording.append(json_bytes(body))
 

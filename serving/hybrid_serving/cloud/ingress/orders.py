@@ -45,6 +45,11 @@ class Order:
         return self.settings[0].steps
 
     @property
+    def split(self) -> int:
+        """Step at which the first segment stops."""
+        return self.plan.stops[0] if self.plan.stops else self.steps
+
+    @property
     def pixels(self) -> scalars.Size:
         """Size of the pictures."""
         return scalars.Size(width=self.settings[0].width, height=self.settings[0].height)

@@ -78,8 +78,8 @@ class Cost(_Reply):
     """What a device reported; nobody here pays for it."""
 
 
-class Hybrid(_Reply):
-    """What this service adds to OpenAI's answer: everything needed to draw the same again, and what it cost."""
+class Booked(_Reply):
+    """How a picture came about, and what it cost."""
 
     id: str
     """Names the request in logs."""
@@ -92,8 +92,13 @@ class Hybrid(_Reply):
     split_reason: str
     """Why there."""
     guidance_scale: float
-    negative_prompt: str
     cost: Cost
+
+
+class Hybrid(Booked):
+    """What this service adds to OpenAI's answer: everything needed to draw the same again, and what it cost."""
+
+    negative_prompt: str
 
 
 class Expected(Hybrid):
@@ -138,8 +143,8 @@ class Reported(_Reply):
     """A booked report."""
 
     id: str
-    hybrid: Hybrid | None
-    """`null` where another replica issued the handoff."""
+    hybrid: Booked | None
+    """`null` for a report without a receipt: nobody knows what the cloud did before, and no picture is counted."""
 
 
 class Model(_Reply):

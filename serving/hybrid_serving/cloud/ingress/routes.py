@@ -13,7 +13,7 @@ from fastapi.security import HTTPBearer
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from hybrid_serving import envelope
+from hybrid_serving import envelope, handoff
 from hybrid_serving.cloud.ingress import estimates, generations, handoffs, refusals, replies, reports
 from hybrid_serving.cloud.ingress.capabilities import capabilities, model_card
 from hybrid_serving.cloud.ingress.documentation import DESCRIPTION, HANDOFF_BODY, answers, describe, file, streamed
@@ -32,6 +32,15 @@ _FINISH = "/v1/handoffs/finish"
 IdempotencyKey = Annotated[
     str | None,
     Header(alias="Idempotency-Key", description="A repeat with the same key joins the request or gets its result."),
+]
+
+
+ReceiptHeader = Annotated[
+    str | None,
+    Header(
+        alias=handoff.RECEIPT_HEADER,
+        description="As it came with the handoff; with it the whole picture is on one bill.",
+    ),
 ]
 
 
@@ -87,7 +96,9 @@ async def hand_over(
     dependencies=[Key],
     openapi_extra=HANDOFF_BODY,
 )
-async def finish_handoff(request: Request, service: Serving, idempotency_key: IdempotencyKey = None) -> Response:
+async def finish_handoff(
+    request: Request, service: Serving, idempotency_key: IdempotencyKey = None, receipt: ReceiptHeader = None
+) -> Response:
     """Take a handoff back, unchanged, and finish it in the cloud."""
     scope(request.state.tenant, request.url.path, idempotency_key)
     body = await request.body()
@@ -96,14 +107,18 @@ async def finish_handoff(request: Request, service: Serving, idempotency_key: Id
     where = ("finish", hashlib.sha256(body).hexdigest())
     if known := service.answers.known(where, body=body):
         return RecordedResponse(known)
-    work = handoffs.finish(service, handoffs.opened(service, body), tenant=request.state.tenant)
+    returned = handoffs.opened(service, body)
+    booked = handoffs.receipt_of(service, returned.request, text=receipt)
+    work = handoffs.finish(service, returned, tenant=request.state.tenant, receipt=booked)
     return RecordedResponse(service.answers.join(where, body=body, work=work))
 
 
 @router.post("/v1/handoffs/{handoff_id}/report", responses=answers(replies.Reported, 400, 401, 413), dependencies=[Key])
-async def report_handoff(handoff_id: HandoffId, body: HandoffReport, service: Serving) -> Response:
-    """Tell what a device did; the answer has the cost of the picture."""
-    return json_response(reports.book(service, handoff_id, said=body))
+async def report_handoff(
+    handoff_id: HandoffId, body: HandoffReport, service: Serving, receipt: ReceiptHeader = None
+) -> Response:
+    """Tell what a device did; with the handoff's receipt the answer has the cost of the picture."""
+    return json_response(reports.book(service, handoff_id, said=body, receipt=receipt))
 
 
 @router.get("/v1/models", responses=answers(replies.Models, 401), dependencies=[Key])

@@ -20,7 +20,6 @@ from hybrid_serving.cloud.ingress.auth import ApiKeys
 from hybrid_serving.cloud.ingress.dispatch import Journey
 from hybrid_serving.cloud.ingress.facts import Facts
 from hybrid_serving.cloud.ingress.idempotency import Answers
-from hybrid_serving.cloud.ingress.issued import Issued
 from hybrid_serving.cloud.ingress.orders import Order
 from hybrid_serving.cloud.ingress.schemas import GenerationRequest, HandoffRequest
 from hybrid_serving.cloud.ingress.signing import SigningKeys
@@ -46,7 +45,6 @@ class Service:
     keys: ApiKeys
     signing: SigningKeys
     accounts: Accounts
-    issued: Issued = field(default_factory=Issued)
     answers: Answers = field(default_factory=Answers)
     admission: Admission = field(default_factory=Admission)
     described: dict[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -197,6 +198,13 @@ def meter() -> CountingMeter:
 
 @pytest.fixture
 def service(denoisers: Mapping[str, FakeDenoiser], mounts: Path, meter: CountingMeter) -> Iterator[Service]:
+    service = a_service(denoisers, mounts=mounts, meter=meter)
+    yield service
+    service.encoders.shutdown()
+
+
+def a_service(denoisers: Mapping[str, FakeDenoiser], *, mounts: Path, meter: CountingMeter) -> Service:
+    """One replica."""
     service = Service(
         facts=make_facts(*denoisers),
         runners=denoisers,
@@ -209,14 +217,31 @@ def service(denoisers: Mapping[str, FakeDenoiser], mounts: Path, meter: Counting
         ),
     )
     service.terms = make_terms()
-    yield service
-    service.encoders.shutdown()
+    return service
 
 
 @pytest.fixture
 def ask(service: Service) -> Callable[..., httpx.Response]:
     """One request to the application: `ask("GET", "/healthz")`, `ask("POST", path, json=…)`."""
+    return asking(service)
 
+
+@pytest.fixture
+def another(denoisers: Mapping[str, FakeDenoiser], mounts: Path, meter: CountingMeter) -> Iterator[Callable[[], Any]]:
+    """Makes further replicas of the same service, each asked like `ask`."""
+    made: list[Service] = []
+
+    def make() -> Callable[..., httpx.Response]:
+        made.append(a_service(denoisers, mounts=mounts, meter=meter))
+        return asking(made[-1])
+
+    yield make
+    for service in made:
+        service.encoders.shutdown()
+
+
+def asking(service: Service) -> Callable[..., httpx.Response]:
+    """What asks this replica."""
     app = routes.create(service)
 
     def send(method: str, path: str, **request: object) -> httpx.Response:

@@ -33,14 +33,19 @@ def sums(meter, name: str) -> float:
     return sum(amount for (counted, *_), amount in meter.counts.items() if counted == name)
 
 
-def hand_over(ask) -> bytes:
-    return ask("POST", "/v1/handoffs", json={"prompt": "a red circle"}).content
+def hand_over(ask):
+    return ask("POST", "/v1/handoffs", json={"prompt": "a red circle"})
 
 
-def report(ask, data: bytes, *, seconds: float):
+def receipt_of(given) -> dict[str, str]:
+    return {files.RECEIPT_HEADER: given.headers[files.RECEIPT_HEADER]}
+
+
+def report(ask, given, *, seconds: float):
     keys = PublicKeys.from_texts(ask("GET", "/v1/capabilities").json()["signing_keys"])
-    handoff = files.unpack(data, keys=keys, now=datetime.now(UTC))
-    return ask("POST", f"/v1/handoffs/{handoff.request}/report", json={"seconds": seconds}).json()
+    handoff = files.unpack(given.content, keys=keys, now=datetime.now(UTC))
+    path = f"/v1/handoffs/{handoff.request}/report"
+    return ask("POST", path, json={"seconds": seconds}, headers=receipt_of(given)).json()
 
 
 def test_money_counted_is_money_told(ask, meter) -> None:
@@ -126,9 +131,9 @@ def test_what_a_failed_image_used_is_no_picture(ask, denoisers, meter) -> None:
 
 def test_a_picture_finished_at_the_edge_counts_once(ask, meter) -> None:
     draw(ask)
-    data = hand_over(ask)
+    given = hand_over(ask)
     for _ in range(2):
-        assert report(ask, data, seconds=0.5)["hybrid"]["cost"]["edge_seconds"] == "0.5"
+        assert report(ask, given, seconds=0.5)["hybrid"]["cost"]["edge_seconds"] == "0.5"
     assert meter.counts["hybriddiffusion_images", "anonymous", "edge"] == 1
     assert (
         meter.counts["hybriddiffusion_handoffs", "issued"] == meter.counts["hybriddiffusion_handoffs", "finished"] == 1
@@ -137,10 +142,11 @@ def test_a_picture_finished_at_the_edge_counts_once(ask, meter) -> None:
 
 
 def test_a_picture_given_back_counts_as_the_clouds_with_all_that_it_cost(ask, meter) -> None:
-    data = hand_over(ask)
-    cost = ask("POST", "/v1/handoffs/finish", content=data).json()["hybrid"]["cost"]
-    report(ask, data, seconds=0.5)
-    assert cost["egress_bytes"] > len(data)
+    given = hand_over(ask)
+    answer = ask("POST", "/v1/handoffs/finish", content=given.content, headers=receipt_of(given))
+    cost = answer.json()["hybrid"]["cost"]
+    report(ask, given, seconds=0.5)
+    assert cost["egress_bytes"] > len(given.content)
     assert set(cost["nanoseconds"]) == {"large", "small"}
     assert sums(meter, "hybriddiffusion_images") == 1
     assert meter.counts["hybriddiffusion_images", "anonymous", "cloud"] == 1

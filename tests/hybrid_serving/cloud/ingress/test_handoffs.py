@@ -2,6 +2,7 @@ import base64
 import secrets
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -31,6 +32,10 @@ def hand_over(ask, **body):
     return ask("POST", PATH, json={"prompt": "a red circle", "seed": "7", **body})
 
 
+def receipt_of(given) -> dict[str, str]:
+    return {files.RECEIPT_HEADER: given.headers[files.RECEIPT_HEADER]}
+
+
 def opened(ask, data: bytes) -> files.Handoff:
     keys = PublicKeys.from_texts(ask("GET", "/v1/capabilities").json()["signing_keys"])
     return files.unpack(data, keys=keys, now=datetime.now(UTC))
@@ -53,8 +58,8 @@ def test_a_handoff_is_genuine_and_holds_everything_to_go_on(ask, denoisers) -> N
 
 
 def test_given_back_it_is_finished_from_where_it_stood(ask, denoisers) -> None:
-    data = hand_over(ask).content
-    answer = ask("POST", FINISH, content=data)
+    given = hand_over(ask)
+    answer = ask("POST", FINISH, content=given.content, headers=receipt_of(given))
     assert answer.status_code == 200, answer.text
     body = replies.Images.model_validate(answer.json())
     (work,) = denoisers["small"].received
@@ -196,18 +201,116 @@ def test_a_broken_signing_key_is_never_shown(ask, signing) -> None:
     assert "c2VjcmV0" not in answer.text
 
 
-def test_a_report_is_booked_and_priced(ask) -> None:
-    handoff = opened(ask, hand_over(ask).content)
-    answer = ask("POST", f"{PATH}/{handoff.request}/report", json={"seconds": 0.25, "steps": 15})
+def report(ask, handoff_id: str, **request):
+    return ask("POST", f"{PATH}/{handoff_id}/report", json={"seconds": 0.25, "steps": 15}, **request)
+
+
+def test_a_report_is_booked_and_priced_by_any_replica(ask, another, denoisers) -> None:
+    given = hand_over(ask, negative_prompt="a star")
+    handoff = opened(ask, given.content)
+    answer = report(another(), handoff.request, headers=receipt_of(given))
     assert answer.status_code == 200, answer.text
-    reported = replies.Reported.model_validate(answer.json())
-    assert reported.hybrid.cost.edge_seconds == "0.25"
-    assert list(reported.hybrid.cost.nanoseconds) == ["large"]
+    reported = replies.Reported.model_validate(answer.json()).hybrid
+    assert reported.cost.edge_seconds == "0.25"
+    assert list(reported.cost.nanoseconds) == ["large"]
+    assert reported.cost.egress_bytes == len(given.content)
+    assert (reported.id, reported.seed, reported.steps, reported.split) == (handoff.request, "7", 25, 10)
 
 
-def test_a_report_of_another_replicas_handoff_is_taken(ask) -> None:
-    answer = ask("POST", f"{PATH}/{'0' * 32}-0/report", json={"seconds": 1})
+def test_given_back_to_another_replica_it_is_on_the_same_bill(ask, another) -> None:
+    given = hand_over(ask)
+    answer = another()("POST", FINISH, content=given.content, headers=receipt_of(given))
+    cost = replies.Images.model_validate(answer.json()).hybrid.cost
+    assert set(cost.nanoseconds) == {"large", "small"}
+    assert cost.saving is not None
+    assert cost.egress_bytes == len(given.content) + len(answer.json()["data"][0]["b64_json"])
+
+
+def test_given_back_without_its_receipt_a_part_is_not_compared_with_a_whole(ask) -> None:
+    ask("POST", "/v1/images/generations", json={"prompt": "a red circle"})  # so that there is a pace to compare with
+    cost = ask("POST", FINISH, content=hand_over(ask).content).json()["hybrid"]["cost"]
+    assert set(cost["nanoseconds"]) == {"small"}
+    assert cost["saving"] is None
+
+
+def test_a_report_without_a_receipt_is_taken_and_books_nothing(ask) -> None:
+    answer = report(ask, "0" * 32 + "-0")
     assert (answer.status_code, answer.json()["hybrid"]) == (200, None)
+
+
+def test_a_receipt_holds_no_prompt_and_stays_short_after_many_hops(ask, denoisers) -> None:
+    large = denoisers["large"]
+    large.script += [partial(large.released, position=position, reason="drain") for position in range(1, 10)]
+    given = hand_over(ask, prompt="a secret " * 500, negative_prompt="an enemy " * 500)
+    text = given.headers[files.RECEIPT_HEADER]
+    assert len(large.received) == 10
+    assert len(text) < 1_500
+    body = base64.urlsafe_b64decode(text.split(".")[1] + "==").decode()
+    assert "secret" not in body
+    assert "enemy" not in body
+
+
+def forged(given) -> str:
+    header, body, signature = given.headers[files.RECEIPT_HEADER].split(".")
+    claims = base64.urlsafe_b64decode(body + "==").replace(b'"egress_bytes":', b'"egress_bytes":1')
+    return ".".join((header, base64.urlsafe_b64encode(claims).decode().rstrip("="), signature))
+
+
+def unsigned(given) -> str:
+    _, body, _ = given.headers[files.RECEIPT_HEADER].split(".")
+    header = base64.urlsafe_b64encode(b'{"alg":"none","kid":"a-1"}').decode().rstrip("=")
+    return f"{header}.{body}."
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (forged, "did not sign"),
+        (unsigned, "did not sign"),
+        (lambda _: "x", "did not sign"),
+        (lambda _: "a.b.c", "did not sign"),
+        (lambda _: "", "did not sign"),
+        (lambda _: "x" * 10_000, "10000 characters"),
+        (lambda given: base64.b64encode(given.content).decode(), "did not sign"),
+    ],
+    ids=["forged", "unsigned", "one letter", "three letters", "empty", "long", "a handoff"],
+)
+def test_a_receipt_that_nobody_signed_is_refused(ask, denoisers, meter, make, reason) -> None:
+    given = hand_over(ask)
+    handoff_id = opened(ask, given.content).request
+    headers = {files.RECEIPT_HEADER: make(given)}
+    for answer in (
+        report(ask, handoff_id, headers=headers),
+        ask("POST", FINISH, content=given.content, headers=headers),
+    ):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "receipt_invalid")
+        assert reason in answer.json()["error"]["message"]
+    assert not denoisers["small"].received
+
+
+def test_a_receipt_of_another_handoff_is_refused(ask) -> None:
+    first, second = hand_over(ask), hand_over(ask)
+    answer = report(ask, opened(ask, second.content).request, headers=receipt_of(first))
+    assert answer.json()["error"]["code"] == "receipt_invalid"
+    assert opened(ask, first.content).request in answer.json()["error"]["message"]
+
+
+def test_a_report_may_come_after_the_handoffs_time_but_not_for_ever(ask, service) -> None:
+    given = hand_over(ask)
+    handoff_id, start = opened(ask, given.content).request, service.clock()
+    service.clock = lambda: start + 590
+    assert report(ask, handoff_id, headers=receipt_of(given)).status_code == 200
+    service.clock = lambda: start + 601
+    answer = report(ask, handoff_id, headers=receipt_of(given))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "receipt_invalid")
+    assert "too old" in answer.json()["error"]["message"]
+
+
+def test_a_receipt_outlives_the_key_that_is_replaced(ask, signing) -> None:
+    given = hand_over(ask)
+    handoff_id = opened(ask, given.content).request
+    (signing / "b-2").write_text(new_seed())
+    assert report(ask, handoff_id, headers=receipt_of(given)).json()["hybrid"]["cost"]
 
 
 @pytest.mark.parametrize("handoff_id", ["x", "0" * 32, "0" * 31 + "g-0", "../x", "0" * 32 + "-100"])
