@@ -9,7 +9,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import kopf
 
@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 _CHUNK = 250
 _REQUEST_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
+_IDENTITY = cast("Any", "hybrid-diffusion-operator")
+"""For kopf's peering, which is off; without one kopf asks for the name of a user who may have none in a container."""
 _LINGER_SECONDS = 0.1
 """Connections under TLS are closed a little after their session."""
 
@@ -94,6 +96,7 @@ class Watch:
                 settings=_settings(self._kinds),
                 namespaces=list(self._namespaces),
                 clusterwide=not self._namespaces,
+                identity=_IDENTITY,
                 stop_flag=self._stop,
             )
         await asyncio.sleep(_LINGER_SECONDS)

@@ -1,5 +1,6 @@
 """What others do to the objects around a resource, and what lacks: repaired, refused or told, never a crash."""
 
+import getpass
 import json
 from datetime import timedelta
 from typing import Any
@@ -31,6 +32,18 @@ def ready(world: World, player: Player, operator: Any) -> str:
     world.apply_sample()
     until(lambda: world.condition("Ready") == ("True", "Serving"), what="Ready")
     return world.selected()
+
+
+def test_a_user_without_a_name_will_do(
+    world: World, player: Player, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found: 10001")
+
+    monkeypatch.setattr(getpass, "getuser", nobody)
+    request.getfixturevalue("operator")
+    world.apply_sample()
+    until(lambda: world.condition("Ready") == ("True", "Serving"), what="Ready")
 
 
 @pytest.mark.parametrize(
