@@ -75,7 +75,7 @@ class KeyRing:
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> "KeyRing":
-        """Read base64 seeds by key id; the newest is the id that sorts last (name keys by date or by number)."""
+        """Read base64 seeds by key id; the newest is the id that sorts last as text (so name keys by date)."""
         if not texts:
             raise KeyInvalidError("There is no signing key; add one as base64 of 32 random bytes.")
         keys = [SigningKey.from_text(key_id, texts[key_id]) for key_id in sorted(texts)]

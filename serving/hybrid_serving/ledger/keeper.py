@@ -77,11 +77,14 @@ class Keeper:
         return open_seconds if self._pending else 0.0
 
     def _run(self) -> None:
-        while not self._stopping.is_set():
+        is_last = False
+        while not is_last:
             self._wake.wait(self._period_seconds)
             self._wake.clear()
+            # Asked once a turn: what was told to stop during a turn takes another.
+            is_last = self._stopping.is_set()
             try:
-                self._turn(is_last=self._stopping.is_set())
+                self._turn(is_last=is_last)
             except Exception:  # the outermost loop of this thread; a ledger must not end a replica
                 logger.exception("The ledger could not be kept this time.")
                 self.failures += 1

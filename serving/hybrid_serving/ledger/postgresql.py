@@ -146,7 +146,9 @@ class PostgresqlStore:
                 if not self._is_read_only:
                     _limit(connection)
                     connection.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-                    connection.execute(_SCHEMA.encode())
+                    # Even `IF NOT EXISTS` asks for the right to create, which who finds the tables made need not have.
+                    if connection.execute("SELECT to_regclass('hybriddiffusion.version')").fetchone() == (None,):
+                        connection.execute(_SCHEMA.encode())
                 found = connection.execute("SELECT MAX(number) FROM hybriddiffusion.version").fetchone()
         except psycopg.Error:
             connection.close()

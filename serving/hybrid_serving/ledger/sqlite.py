@@ -9,6 +9,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from hybrid_serving.ledger.entries import Interval, Line
 from hybrid_serving.ledger.store import LedgerError, Stretch, Sum, stretch_of, sum_of
@@ -31,14 +32,16 @@ CREATE TABLE IF NOT EXISTS line (
 CREATE INDEX IF NOT EXISTS interval_by_end ON interval (ended_at);
 """
 _SUMS = """
-SELECT service, currency, segment, tier, tenant, kind, rate, SUM(quantity), SUM(work_rows)
+SELECT service, currency, segment, tier, tenant, kind, rate,
+    SUM(quantity / 1000000000), SUM(quantity % 1000000000), SUM(work_rows)
 FROM interval JOIN line USING (source, sequence) WHERE ended_at > ? AND ended_at <= ?
 GROUP BY service, currency, segment, tier, tenant, kind, rate ORDER BY 1, 2, 3, 4, 5, 6, 7
 """
 _COURSE = """
 SELECT (MAX(:after, began_at - started) - :after) / :cell,
     (MAX(:after, ended_at - 1 - CASE WHEN started > 0 THEN ended_at - began_at ELSE 0 END) - :after) / :cell,
-    service, currency, segment, tier, tenant, kind, rate, SUM(quantity), SUM(work_rows)
+    service, currency, segment, tier, tenant, kind, rate,
+    SUM(quantity / 1000000000), SUM(quantity % 1000000000), SUM(work_rows)
 FROM (
     SELECT *, CASE kind WHEN 'startup' THEN quantity ELSE 0 END AS started
     FROM interval JOIN line USING (source, sequence) WHERE ended_at > :after AND ended_at <= :until
@@ -75,13 +78,13 @@ class SqliteStore:
     def sums(self, *, after: int, until: int) -> Sequence[Sum]:
         """What ended after and not later than these times, in nanoseconds since the epoch."""
         with self._usable() as connection:
-            return [sum_of(row) for row in connection.execute(_SUMS, (after, until))]
+            return [sum_of(_joined(row)) for row in connection.execute(_SUMS, (after, until))]
 
     def course(self, *, after: int, until: int, cell: int) -> Sequence[Stretch]:
         """The same by when it was counted, in cells of so many nanoseconds from `after` on."""
         with self._usable() as connection:
             found = connection.execute(_COURSE, {"after": after, "until": until, "cell": cell})
-            return [stretch_of(row) for row in found]
+            return [stretch_of(_joined(row)) for row in found]
 
     def latest(self) -> int | None:
         """When the last interval of all ended."""
@@ -128,7 +131,7 @@ class SqliteStore:
         if self._is_read_only:
             if not self._path.is_file():
                 raise FileNotFoundError("there is no such file; nothing was served from this folder yet")
-            connection = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=_WAIT_SECONDS)
+            connection = sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True, timeout=_WAIT_SECONDS)
         else:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # Keepers open it in one thread and close it in another, never both at once.
@@ -145,6 +148,12 @@ class SqliteStore:
             connection.close()
             raise sqlite3.DatabaseError(f"found version {found} of its tables, expected {VERSION}")
         return connection
+
+
+def _joined(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A row whose quantity came in two parts: SQLite adds no integers beyond 64 bits, and a year of money is longer."""
+    *before, billions, rest, work_rows = row
+    return (*before, billions * 1_000_000_000 + rest, work_rows)
 
 
 def _version(connection: sqlite3.Connection) -> int:

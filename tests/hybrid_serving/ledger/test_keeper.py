@@ -1,3 +1,4 @@
+import threading
 import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -77,6 +78,33 @@ def test_stopping_writes_what_is_still_open(keeper, database, counter) -> None:
     until(lambda: database.kept)
     keeper.stop()
     assert database.total() == counter.steps
+
+
+def test_what_is_told_to_stop_in_the_middle_of_a_write_takes_another_turn(counter) -> None:
+    class Slow(Database):
+        """Its first write lasts until it is let go."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.is_writing, self.may_end = threading.Event(), threading.Event()
+
+        def put(self, interval: Interval) -> None:
+            self.is_writing.set()
+            assert self.may_end.wait(10)
+            super().put(interval)
+
+    database = Slow()
+    keeper = Keeper(database, counter, service="s", source="o", period_seconds=0.001)  # type: ignore[arg-type]
+    keeper.reprice(Tariff())
+    keeper.start()
+    assert database.is_writing.wait(10)
+    stopping = threading.Thread(target=keeper.stop)
+    stopping.start()
+    until(keeper._stopping.is_set)
+    counter.steps += 1_000
+    database.may_end.set()
+    stopping.join(10)
+    assert database.total() == counter.steps > 1_000
 
 
 def test_while_the_database_is_away_counting_goes_on_and_the_gap_shows(keeper, database, counter) -> None:

@@ -15,6 +15,8 @@ import pytest
 
 pytest.importorskip("psycopg")
 
+import psycopg
+
 from hybrid_serving.ledger import course, postgresql
 from hybrid_serving.ledger.entries import Kind
 from hybrid_serving.ledger.postgresql import PostgresqlStore  # needs the driver
@@ -129,6 +131,19 @@ def test_a_server_that_goes_and_comes_back_costs_nothing_committed(server, an_in
     (found,) = (each for each in store.sums(after=0, until=EVER) if each.service == "outage")
     store.close()
     assert found.line.count.rows == 4
+
+
+def test_who_may_only_write_writes_into_what_somebody_else_made(server, an_interval) -> None:
+    PostgresqlStore(server.address).latest()
+    with psycopg.connect(server.address, autocommit=True) as owner:
+        owner.execute("CREATE ROLE writer LOGIN")
+        owner.execute("GRANT USAGE ON SCHEMA hybriddiffusion TO writer")
+        owner.execute("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA hybriddiffusion TO writer")
+    store = PostgresqlStore(server.address.replace("ledger:", "writer:"))
+    store.put(an_interval(source="modest", service="modest"))
+    (found,) = (each for each in store.sums(after=0, until=EVER) if each.service == "modest")
+    store.close()
+    assert found.line.count.rows == 2
 
 
 def test_what_is_forgotten_is_gone_and_nothing_else_is(server, an_interval) -> None:

@@ -45,6 +45,27 @@ def test_an_interval_is_kept_once_however_often_it_is_put(path, an_interval, a_l
     assert (found.service, found.currency) == ("shapes", "USD")
 
 
+def test_sums_beyond_64_bits_are_exact(path, an_interval, a_line) -> None:
+    kept, most = SqliteStore(path), 2**63 - 1
+    for sequence in range(3):
+        kept.put(an_interval(a_line(quantity=most - sequence), sequence=sequence))
+    (found,) = kept.sums(after=0, until=EVER)
+    assert found.line.count.quantity == 3 * most - 3
+    (stretch,) = kept.course(after=0, until=EVER, cell=EVER)
+    kept.close()
+    assert stretch.found.line.count.quantity == 3 * most - 3
+
+
+@pytest.mark.parametrize("name", ["run#2", "run?x=1", "100%41", "a b", "ä"])
+def test_a_folder_may_be_called_anything(tmp_path, an_interval, name) -> None:
+    path = tmp_path / name / "ledger.sqlite"
+    written, read = SqliteStore(path), SqliteStore(path, is_read_only=True)
+    written.put(an_interval(ended_at=7))
+    assert read.latest() == 7
+    written.close()
+    read.close()
+
+
 def test_a_window_begins_after_its_beginning_and_ends_with_its_end(path, an_interval) -> None:
     kept = SqliteStore(path)
     for sequence, ended_at in enumerate((10, 20, 30)):
