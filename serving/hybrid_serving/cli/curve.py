@@ -11,11 +11,15 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hybrid_api import cost
 from hybrid_engines.engine import Engine
 from hybrid_engines.models import Model
+from hybrid_engines.signature import Role
 from hybrid_serving import sampler, trajectory
+from hybrid_serving.cloud import guidance
+from hybrid_serving.cloud.networks import GUIDANCE
 from hybrid_serving.cloud.prompts import PromptTokenizer
 from hybrid_serving.edge import finish, profile
 from hybrid_serving.edge.finish import Conditioning, Network
@@ -106,11 +110,11 @@ class Point:
 def costs(pair: Pair, plan: Plan) -> Costs:
     """Every kind of call, measured now: what an engine measured when it was built may be of a busier hour."""
     settings = plan.settings(plan.prompts[0])
-    conditioning = _encode(pair, settings)
+    texts = _encode(pair, settings)
     x = np.zeros(pair.model.latent_shape(*plan.size), dtype=np.float32)
 
     def step(engine: Engine) -> float:
-        with Network(engine, conditioning) as network:
+        with Network(engine, _held(engine, texts, settings=settings)) as network:
             return _milliseconds(lambda: network(x, 500.0))
 
     return Costs(
@@ -168,8 +172,9 @@ def _differences(
     pair: Pair, settings: Settings, *, table: Table, splits: Sequence[int]
 ) -> Iterator[tuple[int, float, float]]:
     """Mean squared error of the pixels and relative distance of the latents at each split."""
-    conditioning = _encode(pair, settings)
-    states = _large_states(pair, settings, table=table, conditioning=conditioning)
+    texts = _encode(pair, settings)
+    states = _large_states(pair, settings, table=table, texts=texts)
+    conditioning = _held(pair.small, texts, settings=settings)
     reference, picture = states[-1].x, finish.decode(states[-1].x, decoder=pair.decoder)
     for split in splits:
         with Network(pair.small, conditioning) as network:
@@ -178,23 +183,33 @@ def _differences(
         yield split, _mean_squared(other, picture), _distance(state.x, reference)
 
 
-def _large_states(pair: Pair, settings: Settings, *, table: Table, conditioning: Conditioning) -> list[State]:
+def _large_states(pair: Pair, settings: Settings, *, table: Table, texts: NDArray[np.float32]) -> list[State]:
     """The state before every step of the large network, and after its last."""
     shape = pair.model.latent_shape(settings.width, settings.height)
     state = trajectory.begin(settings, table=table, latent_shape=shape)
-    with Network(pair.large, conditioning) as network:
+    with Network(pair.large, _held(pair.large, texts, settings=settings)) as network:
         walk = trajectory.walk(state, table=table, stop=settings.steps, settings=settings, denoise=network)
         return [state, *(step.state for step in walk)]
 
 
-def _encode(pair: Pair, settings: Settings) -> Conditioning:
+def _held(engine: Engine, texts: NDArray[np.float32], *, settings: Settings) -> Conditioning:
+    """What a network holds for a picture: networks that take the guidance scale as an input need one row."""
+    ports = {port.name: port for port in engine.signature.by_role(Role.CONDITIONING)}
+    if GUIDANCE not in ports:
+        return {"text": texts}
+    scale = guidance.embedded_scale(settings.guidance_scale, width=ports[GUIDANCE].shape[0])
+    return {"text": texts[:1], GUIDANCE: scale[np.newaxis]}
+
+
+def _encode(pair: Pair, settings: Settings) -> NDArray[np.float32]:
+    """Rows of encoded text, the prompt's first."""
     texts = [settings.prompt] if settings.guidance_scale == 1.0 else [settings.prompt, settings.negative_prompt]
     tokens = PromptTokenizer(pair.model.tokenizer, length=pair.model.max_tokens)(texts)
     rows = []
     for row in tokens:
         outputs = pair.text_encoder({"tokens": row[np.newaxis]}, bucket=finish.bucket(pair.text_encoder, rows=1))
         rows.append(outputs["text"][0].copy())
-    return {"text": np.stack(rows)}
+    return np.stack(rows)
 
 
 def _mean_squared(picture: Pixels, other: Pixels) -> float:
