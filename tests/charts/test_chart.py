@@ -1,6 +1,7 @@
 """The chart: what Helm renders is what Kubernetes accepts, and values that cannot act are refused."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +139,39 @@ def test_secrets_for_the_serving_image_reach_the_operator_s_settings(helm: Helm)
     manifests = helm.render("--set=servingImage.pullSecrets={one,two}")
     assert environment(manifests)["HYBRID_PULL_SECRETS"] == "one,two"
     assert environment(helm.render())["HYBRID_PULL_SECRETS"] == ""
+
+
+def test_secrets_are_named_as_kubernetes_names_them(helm: Helm) -> None:
+    helm.render("--set=imagePullSecrets={ghcr.example.com},servingImage.pullSecrets={a.b-c.d}")
+    for wrong in ("..", "a/b", ".a", "A"):
+        assert helm("template", "release", str(_CHART), f"--set=imagePullSecrets={{{wrong}}}").returncode != 0
+
+
+@pytest.mark.parametrize("release", ["team.v2", "2024", "3d-studio", "hybrid-diffusion", "a" * 53])
+def test_a_release_may_be_called_what_helm_allows(helm: Helm, release: str) -> None:
+    rendered = helm("template", release, str(_CHART), "--namespace=2024")
+    assert rendered.returncode == 0, rendered.stderr
+    manifests = [each for each in yaml.safe_load_all(rendered.stdout) if each]
+    service = one(manifests, "Service")
+    assert re.fullmatch(r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?", service["metadata"]["name"])
+    for manifest in manifests:
+        texts = [*manifest["metadata"].get("labels", {}).values(), manifest["metadata"].get("namespace", "")]
+        assert all(isinstance(text, str) for text in texts), manifest
+    selector = one(manifests, "Deployment")["spec"]["selector"]["matchLabels"]
+    assert selector.items() <= one(manifests, "Deployment")["spec"]["template"]["metadata"]["labels"].items()
+    assert selector["app.kubernetes.io/instance"] == release
+
+
+def test_the_test_runs_where_the_operator_may_run(helm: Helm, tmp_path: Path) -> None:
+    where = {
+        "nodeSelector": {"pool": "control"},
+        "tolerations": [{"key": "control", "operator": "Exists"}],
+        "priorityClassName": "important",
+    }
+    (tmp_path / "values.yaml").write_text(yaml.safe_dump(where))
+    manifests = helm.render(f"--values={tmp_path / 'values.yaml'}")
+    for spec in (one(manifests, "Pod")["spec"], one(manifests, "Deployment")["spec"]["template"]["spec"]):
+        assert {name: spec[name] for name in where} == where
 
 
 def test_a_price_list_is_mounted_where_the_operator_looks_for_it(helm: Helm) -> None:

@@ -1,5 +1,8 @@
 {{- define "hybrid-diffusion.name" -}}
 {{- $name := .Values.fullnameOverride | default (ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name)) -}}
+{{- /* A release may have dots and begin with a digit, a Service may not. */ -}}
+{{- $name = $name | replace "." "-" -}}
+{{- if regexMatch "^[0-9]" $name }}{{ $name = printf "hd-%s" $name }}{{ end -}}
 {{- $name | trunc 50 | trimSuffix "-" -}}
 {{- end -}}
 
@@ -13,7 +16,7 @@
 
 {{- define "hybrid-diffusion.selector" -}}
 app.kubernetes.io/name: hybrid-diffusion-operator
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "hybrid-diffusion.labels" -}}
