@@ -20,7 +20,8 @@ class Budget(ApiModel):
     """What may be spent within a window that always ends now."""
 
     tenant: Annotated[str, Tag.TUNABLE, Field(max_length=253)] = ""
-    """Name of an API key: what its requests used. Absent, what the whole service costs, idle time included."""
+    """Name of an API key: what its requests used. Absent, what the whole service costs: idle time, head,
+    ingress and builds included."""
     window: Annotated[BudgetWindow, Tag.TUNABLE]
     """How far back spending counts: `1d`, `7d` or `30d`. Prometheus must keep its data at least that long."""
     amount: Annotated[DecimalString, Tag.TUNABLE]

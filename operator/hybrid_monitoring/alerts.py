@@ -32,6 +32,8 @@ class Alert:
         return f"{RUNBOOKS}/{self.runbook}.md"
 
 
+_LEADER = "sum(hybriddiffusion_operator_is_leader) > 0"
+_WORK = 'path=~"/v1/(images|handoffs).*"'
 _SAVED_BEFORE = "avg_over_time(hybriddiffusion_offload_savings_fraction[1d] offset 1h)"
 _WHO = "{{ $labels.namespace }}/{{ $labels.name }}"
 
@@ -47,14 +49,17 @@ ALERTS = (
     Alert(
         name="HybridDiffusionReconcileStale",
         expression=(
-            "(sum(increase(hybriddiffusion_operator_reconcile_seconds_count[20m])) or vector(0)) == 0"
-            " and on () count(hybriddiffusion_operator_is_leader) > 0"
-            " and on () count(hybriddiffusion_condition) > 0"
+            # A leader that does nothing, though there are resources.
+            "((sum(increase(hybriddiffusion_operator_reconcile_seconds_count[20m])) or vector(0)) == 0"
+            f" and on () {_LEADER} and on () count(hybriddiffusion_condition) > 0)"
+            # No leader: conditions are a leader's, so only the past tells that there are resources.
+            f" or (count(last_over_time(hybriddiffusion_condition[6h])) unless on () {_LEADER})"
         ),
         lasting="10m",
         severity="warning",
         summary="The operator reconciles nothing",
-        description="For twenty minutes no reconcile has ended. Services go on, and changes are not applied.",
+        description="Nobody leads, or for twenty minutes no reconcile has ended. Services go on, and changes are not "
+        "applied.",
     ),
     Alert(
         name="HybridDiffusionEngineBuildFailing",
@@ -65,12 +70,23 @@ ALERTS = (
         description="EnginesReady has been False for half an hour: a new revision waits, or was given up.",
     ),
     Alert(
+        name="HybridDiffusionRequestsFailing",
+        expression=(
+            f'sum by (namespace, name) (rate(hybriddiffusion_requests_total{{{_WORK},status=~"5.."}}[15m]))'
+            f" / (sum by (namespace, name) (rate(hybriddiffusion_requests_total{{{_WORK}}}[15m])) > 0) > 0.05"
+        ),
+        lasting="10m",
+        severity="critical",
+        summary=f"{_WHO} fails requests",
+        description="{{ $value | humanizePercentage }} of the requests for pictures end with a status of 500 or above.",
+    ),
+    Alert(
         name="HybridDiffusionDeadlineMisses",
         expression="hybriddiffusion:deadline_misses:ratio15m > 0.05",
         lasting="10m",
         severity="warning",
         summary=f"{_WHO} misses deadlines",
-        description="{{ $value | humanizePercentage }} of the pictures came later than their deadline, or never.",
+        description="{{ $value | humanizePercentage }} of the pictures were not there by their deadline.",
     ),
     Alert(
         name="HybridDiffusionSavingCollapsed",

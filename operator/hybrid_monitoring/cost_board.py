@@ -24,7 +24,8 @@ def _sum(metric: str, by: str = "") -> str:
 TOTAL = Panel(
     title="Cost of the whole range",
     description="What requests used and what workers cost while they did nobody's work, together. It differs from the "
-    "bill by what is unattributed; the ledger (`hybrid cost`) has the exact sum.",
+    "workers' bill by what is unattributed; the ledger (`hybrid cost`) has the exact sum. Head, ingress and builds are "
+    "in the pods' bill.",
     unit="money",
     shape="number",
     queries=(Query(f"{_sum(_USED)} + {_sum(_OVERHEAD)}", "cost"),),
@@ -89,7 +90,7 @@ BY_KIND = Panel(
 )
 COURSE = Panel(
     title="Cost an hour",
-    description="The course of what workers cost, by what they did. The upper edge is what you pay.",
+    description="The course of what workers cost, by what they did. The upper edge is what you pay for them.",
     unit="money per hour",
     shape="areas",
     queries=(

@@ -36,13 +36,22 @@ def _either(one: str, other: str) -> str:
     return f"(({one} + {other}) or {other})"
 
 
+def _beside_workers(window: str) -> str:
+    """What pods cost that no worker can book: head, ingress, builds, and workers' pods before and after they run."""
+    all_pods = _increase("hybriddiffusion_billed_cost_total", window=window)
+    workers = _increase("hybriddiffusion_billed_cost_total", window=window, where='{role="worker",phase="running"}')
+    return f"({all_pods} - ({workers} or 0 * {all_pods}))"
+
+
 def _budget_used(window: str) -> str:
     """Of tenants what they used, of a whole service what it cost; in shares of what may be spent."""
     used = _increase("hybriddiffusion_cost_total", window=window, by=f"{_BY}, tenant")
-    whole = _either(
+    booked = _either(
         _increase("hybriddiffusion_cost_total", window=window),
         _increase("hybriddiffusion_overhead_cost_total", window=window),
     )
+    beside = _beside_workers(window)
+    whole = f"(({beside} + {booked}) or {beside} or {booked})"
     tenants = f'max by ({_BY}, tenant) (hybriddiffusion_budget{{window="{window}",tenant!=""}} > 0)'
     service = f'max by ({_BY}) (hybriddiffusion_budget{{window="{window}",tenant=""}} > 0)'
     return f"({used} / {tenants}) or ({whole} / {service})"
@@ -64,6 +73,9 @@ _BOOKED = _either(
     _increase("hybriddiffusion_cost_total", window="6h", where='{kind!="egress"}'),
     _increase("hybriddiffusion_overhead_cost_total", window="6h"),
 )
+_MISSES = _rate("hybriddiffusion_deadline_misses_total", window="15m")
+_FINISHED = _rate("hybriddiffusion_images_total", window="15m")
+_WORKERS = "by (namespace, name, segment)"
 _BILLED = _increase("hybriddiffusion_billed_cost_total", window="6h", where='{role="worker",phase="running"}')
 
 RECORDINGS = (
@@ -147,15 +159,18 @@ RECORDINGS = (
     Recording(
         name="hybriddiffusion:deadline_misses:ratio15m",
         expression=(
-            f"({_rate('hybriddiffusion_deadline_misses_total', window='15m')}"
-            f" or 0 * {_rate('hybriddiffusion_images_total', window='15m')})"
-            f" / ({_rate('hybriddiffusion_images_total', window='15m')} > 0)"
+            f"({_MISSES} or 0 * {_FINISHED})"
+            # Where more were missed than finished, most were never finished; where none was, no series says 0.
+            f" / ((({_FINISHED} >= {_MISSES}) or {_MISSES} or {_FINISHED}) > 0)"
         ),
-        text="Pictures later than their deadline, as a share of those that were finished.",
+        text="Pictures that were not there by their deadline, as a share of all.",
     ),
     Recording(
         name="hybriddiffusion:workers:count",
-        expression=f"count by ({_BY}, segment) (hybriddiffusion_is_priced)",
-        text="Workers that run.",
+        expression=(
+            f"count {_WORKERS} (hybriddiffusion_is_priced)"
+            f" or 0 * count {_WORKERS} (last_over_time(hybriddiffusion_is_priced[1h]))"
+        ),
+        text="Workers that run; 0 for an hour after the last.",
     ),
 )

@@ -64,6 +64,9 @@ def show_condition(resource: Mapping[str, Any], *, type_: str, status: str, reas
 def show_engines(resource: Mapping[str, Any], segments: Iterable[Mapping[str, Any]]) -> None:
     """Export what Jobs said they did: a line an engine, such as `unet 64x64: built, …`."""
     metadata = resource["metadata"]
+    ENGINES.remove_by_labels(
+        {"namespace": metadata["namespace"], "name": metadata["name"]}
+    )  # of segments that are gone
     for segment in segments:
         lines = str(segment.get("engine") or "").splitlines()
         for each in _OUTCOMES if lines else ():
