@@ -44,8 +44,8 @@ class Limits(ApiModel):
 
     steps: Annotated[int, Tag.TUNABLE, Field(strict=True, ge=1, le=1000)] = 100
     """The most denoising steps."""
-    images: Annotated[int, Tag.TUNABLE, Field(strict=True, ge=1, le=64)] = 4
-    """The most images of one request."""
+    images: Annotated[int, Tag.TUNABLE, Field(strict=True, ge=1, le=10)] = 4
+    """The most images of one request; OpenAI's API ends at 10."""
     sizes: Annotated[
         tuple[PictureSize, ...],
         Tag.FIXED,

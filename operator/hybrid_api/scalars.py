@@ -16,7 +16,7 @@ from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 DURATION_PATTERN = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 BYTES_PATTERN = r"^[1-9][0-9]{0,11}(Ki|Mi|Gi)?$"
 DECIMAL_PATTERN = r"^[0-9]{1,9}(\.[0-9]{1,9})?$"
-GUIDANCE_PATTERN = r"^[1-9][0-9]{0,2}(\.[0-9]{1,4})?$"
+GUIDANCE_PATTERN = r"^(100(\.0{1,4})?|[1-9][0-9]?(\.[0-9]{1,4})?)$"
 SHARE_PATTERN = r"^(100|[1-9]?[0-9])%$"
 SIZE_PATTERN = r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$"
 
@@ -181,7 +181,7 @@ DecimalString = Annotated[
 
 GuidanceScale = Annotated[
     Decimal,
-    PlainValidator(_decimal(GUIDANCE_PATTERN, 'a decimal from 1 to 999 as a string such as `"5.0"`')),
+    PlainValidator(_decimal(GUIDANCE_PATTERN, 'a decimal from 1 to 100 as a string such as `"5.0"`')),
     PlainSerializer(lambda value: f"{value:f}", return_type=str),
     _text(GUIDANCE_PATTERN, maxLength=8),
 ]

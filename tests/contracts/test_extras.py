@@ -62,7 +62,9 @@ def _installed(distribution: str, extras: set[str]) -> set[str]:
             requirements = [Requirement(text) for text in metadata.requires(name) or ()]
         except metadata.PackageNotFoundError:
             continue  # of another platform, or of an extra that is not installed here
-        for each in requirements:
-            if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in ("", *wanted)):
-                waiting.append((canonicalize_name(each.name), set(each.extras)))
+        waiting += [
+            (canonicalize_name(each.name), set(each.extras))
+            for each in requirements
+            if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in ("", *wanted))
+        ]
     return set(found)

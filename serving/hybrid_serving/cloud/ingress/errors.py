@@ -31,7 +31,6 @@ Code = Literal[
     "request_too_large",
     "segment_unavailable",
     "unknown_parameter",
-    "unsupported_media_type",
     "unsupported_parameter",
 ]
 
@@ -51,7 +50,6 @@ TABLE: Mapping[Code, tuple[int, str]] = {
     "handoff_network_changed": (410, "invalid_request_error"),
     "handoff_spent": (410, "invalid_request_error"),
     "request_too_large": (413, "invalid_request_error"),
-    "unsupported_media_type": (415, "invalid_request_error"),
     "idempotency_key_reused": (422, "idempotency_error"),
     "rate_limit_exceeded": (429, "rate_limit_error"),
     "request_cancelled": (499, "invalid_request_error"),

@@ -111,7 +111,6 @@ def test_a_split_at_the_start_encodes_the_text_and_hands_over_noise(ask, denoise
         ("n", 2),
         ("stream", True),
         ("partial_images", 1),
-        ("device", {}),
         ("device", 7),
     ],
 )
@@ -119,6 +118,30 @@ def test_what_a_device_cannot_use_is_refused(ask, field, value) -> None:
     answer = hand_over(ask, **{field: value})
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == field
+
+
+@pytest.mark.parametrize(
+    ("device", "field", "says"),
+    [
+        ({}, "device.seconds_per_step", "is missing"),
+        ({"seconds_per_step": 0}, "device.seconds_per_step", "is 0"),
+        (
+            {"seconds_per_step": 1, "speed": 2},
+            "device.speed",
+            "the fields are seconds_per_step, seconds_to_decode, byt",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_device_is_named(ask, device, field, says) -> None:
+    error = hand_over(ask, device=device).json()["error"]
+    assert error["param"] == field
+    assert f"`{field.rpartition('.')[0]}." in error["message"]
+    assert says in error["message"]
+
+
+def test_what_a_report_does_not_know_is_named_with_what_it_knows(ask) -> None:
+    message = ask("POST", f"{PATH}/{'0' * 32}-0/report", json={"seconds": 1, "x": 1}).json()["error"]["message"]
+    assert "`x` is not a field of this request; the fields are seconds, steps." in message
 
 
 def test_a_device_may_describe_itself(ask) -> None:
