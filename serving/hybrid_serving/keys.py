@@ -17,6 +17,8 @@ KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """What a key may be called: a key of a Kubernetes Secret, at most 64 characters."""
 SIGNATURE_BYTES: Final = 64
 _KEY_BYTES: Final = 32
+_VOUCHER: Final = b"hybriddiffusion.io/signing-key\n"
+"""Begins what a key signs to vouch for another; neither a handoff nor a receipt begins so."""
 
 
 class KeyInvalidError(ValueError):
@@ -72,6 +74,13 @@ class KeyRing:
 
     signing: SigningKey
     public: PublicKeys
+    older: tuple[SigningKey, ...] = ()
+    """Those that vouch for the newest."""
+
+    def vouchers(self) -> dict[str, str]:
+        """By the id of each older key the base64 of its signature that the newest is one of ours."""
+        message = _voucher(self.signing.id, self.public.by_id[self.signing.id])
+        return {key.id: base64.b64encode(key.sign(message)).decode() for key in self.older}
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> "KeyRing":
@@ -79,7 +88,34 @@ class KeyRing:
         if not texts:
             raise KeyInvalidError("There is no signing key; add one as base64 of 32 random bytes.")
         keys = [SigningKey.from_text(key_id, texts[key_id]) for key_id in sorted(texts)]
-        return cls(signing=keys[-1], public=PublicKeys({key.id: key.private.public_key() for key in keys}))
+        public = PublicKeys({key.id: key.private.public_key() for key in keys})
+        return cls(signing=keys[-1], public=public, older=tuple(keys[:-1]))
+
+
+def vouched(offered: PublicKeys, *, vouchers: Mapping[str, object], believed: PublicKeys) -> PublicKeys:
+    """Those of the offered keys that a believed one vouches for, as `KeyRing.vouchers` says it."""
+    found = {}
+    for key_id, key in offered.by_id.items():
+        message = _voucher(key_id, key)
+        for voucher_id in vouchers.keys() & believed.by_id.keys():
+            signature = _signature(vouchers[voucher_id])
+            if signature and believed.has_signed(message, key_id=voucher_id, signature=signature):
+                found[key_id] = key
+    return PublicKeys(found)
+
+
+def _voucher(key_id: str, key: Ed25519PublicKey) -> bytes:
+    return _VOUCHER + key_id.encode("ascii") + b"\n" + key.public_bytes_raw()
+
+
+def _signature(text: object) -> bytes | None:
+    """What a voucher holds; a service that is none may answer with anything."""
+    if not isinstance(text, str):
+        return None
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
 
 
 def _decode(key_id: str, text: str) -> bytes:

@@ -33,10 +33,16 @@ class ThisDevice:
         """A session for pictures of `size`; without a device where there can be none, and with the reason."""
         capabilities = service.capabilities()
         pins, pin = self.folder / "keys", None
+        vouchers = capabilities.get("signing_key_vouchers")
         if self.signing_key:
             keys = trust.given(self.signing_key)
         else:
-            keys = trust.pinned(capabilities["signing_keys"], url=service.url, folder=pins)
+            keys = trust.pinned(
+                capabilities["signing_keys"],
+                vouchers=vouchers if isinstance(vouchers, dict) else None,
+                url=service.url,
+                folder=pins,
+            )
             pin = trust.pin(service.url, folder=pins)
         segments = capabilities["segments"]
         segment = next((each for each in segments if each["runs_on"] == "Edge"), segments[-1])

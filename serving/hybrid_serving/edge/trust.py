@@ -1,7 +1,7 @@
 """Which signing keys a device believes: those it was given, else those that it saw first (as SSH does).
 
-Files only. A service that later signs with keys unlike the pinned ones is refused, because that is what an impostor
-would look like.
+Files only. A key that a pinned one vouches for is pinned as well, so keys can be replaced one after another. A service
+that later signs with keys unlike the pinned ones is refused, because that is what an impostor would look like.
 """
 
 import json
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from hybrid_serving.keys import KeyInvalidError, PublicKeys
+from hybrid_serving.keys import KeyInvalidError, PublicKeys, vouched
 
 
 class TrustError(Exception):
@@ -53,10 +53,12 @@ def pin(url: str, *, folder: Path) -> Path:
     return folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', url)}.json"
 
 
-def pinned(offered: Mapping[str, str], *, url: str, folder: Path) -> PublicKeys:
-    """The keys pinned for `url`; on first use those that it offers are.
+def pinned(
+    offered: Mapping[str, str], *, url: str, folder: Path, vouchers: Mapping[str, object] | None = None
+) -> PublicKeys:
+    """The keys pinned for `url`; on first use those that it offers are, later also those that a pinned one signed for.
 
-    A new key beside a pinned one is not believed: anybody can show a public key, so it vouches for no other.
+    A new key that only stands beside a pinned one is not believed: anybody can show a public key.
     """
     path = pin(url, folder=folder)
     if not offered:
@@ -66,11 +68,13 @@ def pinned(offered: Mapping[str, str], *, url: str, folder: Path) -> PublicKeys:
         raise KeysChanged(url=url, path=path)
     try:
         keys = PublicKeys.from_texts(known or offered)
+        new = vouched(PublicKeys.from_texts(offered), vouchers=vouchers or {}, believed=keys).to_texts()
     except KeyInvalidError as error:
         raise TrustError(f"The signing key of {url} is none: {error}") from error
-    if not known:
-        _write(path, offered)
-    return keys
+    believed = new | keys.to_texts()
+    if believed != known:
+        _write(path, believed)
+    return PublicKeys.from_texts(believed)
 
 
 def _read(path: Path) -> dict[str, str]:

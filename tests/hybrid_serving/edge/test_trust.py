@@ -2,10 +2,12 @@
 
 import base64
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hybrid_serving.edge import trust
+from hybrid_serving.keys import KeyRing
 
 URL = "http://127.0.0.1:8000"
 FIRST = {"a": base64.b64encode(bytes(range(32))).decode()}
@@ -28,6 +30,66 @@ def test_a_key_beside_a_pinned_one_is_not_believed(tmp_path: Path) -> None:
     trust.pinned(FIRST, url=URL, folder=tmp_path)
     assert trust.pinned(FIRST | OTHER, url=URL, folder=tmp_path).by_id.keys() == {"a"}
     assert trust.pinned(FIRST, url=URL, folder=tmp_path).by_id.keys() == {"a"}
+
+
+def a_ring(*names: str) -> KeyRing:
+    return KeyRing.from_texts({name: base64.b64encode(name.encode() * 32).decode() for name in names})
+
+
+def seen(ring: KeyRing, folder: Path, **changes: Any) -> set[str]:
+    offers = {"offered": ring.public.to_texts(), "vouchers": ring.vouchers(), **changes}
+    return set(trust.pinned(offers.pop("offered"), url=URL, folder=folder, **offers).by_id)
+
+
+def test_a_key_that_a_pinned_one_vouches_for_is_believed_from_then_on(tmp_path: Path) -> None:
+    assert seen(a_ring("a"), tmp_path) == {"a"}
+    assert seen(a_ring("a", "b"), tmp_path) == {"a", "b"}
+    assert seen(a_ring("b", "c"), tmp_path) == {"a", "b", "c"}, "a is not offered any more, and vouched for b"
+    assert seen(a_ring("c"), tmp_path) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    "vouchers",
+    [
+        {},
+        {"a": "%%%"},
+        {"a": ""},
+        {"a": base64.b64encode(bytes(64)).decode()},
+        {"b": a_ring("a", "b").vouchers()["a"]},
+        {"a": a_ring("b", "c").vouchers()["b"]},
+        {"a": a_ring("a", "c").vouchers()["a"]},
+        {"a": 7},
+        {"stranger": a_ring("a", "b").vouchers()["a"]},
+    ],
+    ids=[
+        "none",
+        "no base64",
+        "empty",
+        "zeros",
+        "its own",
+        "of another key",
+        "for another key",
+        "a number",
+        "of a stranger",
+    ],
+)
+def test_a_key_that_no_pinned_one_vouches_for_is_not_believed(tmp_path: Path, vouchers: dict[str, str]) -> None:
+    seen(a_ring("a"), tmp_path)
+    assert seen(a_ring("a", "b"), tmp_path, vouchers=vouchers) == {"a"}
+
+
+def test_a_voucher_is_for_one_key_under_one_name(tmp_path: Path) -> None:
+    ring = a_ring("a", "b")
+    seen(a_ring("a"), tmp_path)
+    renamed = {"a": ring.public.to_texts()["a"], "c": ring.public.to_texts()["b"]}
+    assert seen(ring, tmp_path, offered=renamed) == {"a"}
+
+
+def test_a_key_that_is_not_offered_vouches_for_nothing_new_alone(tmp_path: Path) -> None:
+    seen(a_ring("a"), tmp_path)
+    ring = a_ring("a", "b")
+    with pytest.raises(trust.KeysChanged):
+        seen(ring, tmp_path, offered={"b": ring.public.to_texts()["b"]})
 
 
 def test_a_service_without_keys_is_refused(tmp_path: Path) -> None:

@@ -212,3 +212,5 @@ class Capabilities(_Reply):
     split: Split
     signing_keys: dict[str, str]
     """Ed25519 public keys, raw and base64, by key id; handoffs are signed with one of them."""
+    signing_key_vouchers: dict[str, str]
+    """Base64 of what each older key signed to vouch for the newest, by the older key's id."""

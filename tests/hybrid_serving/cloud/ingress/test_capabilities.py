@@ -5,6 +5,7 @@ import pytest
 
 from hybrid_serving.cloud.ingress import replies
 from hybrid_serving.cloud.ingress.watch import look
+from hybrid_serving.keys import PublicKeys, vouched
 
 DESCRIBED = {
     "domain": "0123456789abcdef",
@@ -42,6 +43,16 @@ def test_everything_that_a_client_has_to_know_is_told(ask, mounts) -> None:
     assert told.limits["seed"] == str(2**64 - 1)
     assert list(told.signing_keys) == ["a"]
     assert told.segments[0].domain is None, "no engine has run yet"
+
+
+def test_the_key_before_vouches_for_the_newest(ask, mounts) -> None:
+    (mounts / "signing").mkdir()
+    for number, name in enumerate(("a-1", "a-2"), start=1):
+        (mounts / "signing" / name).write_text(base64.b64encode(bytes([number]) * 32).decode())
+    told = capabilities(ask)
+    old, new = (PublicKeys.from_texts({name: told.signing_keys[name]}) for name in ("a-1", "a-2"))
+    assert vouched(new, vouchers=told.signing_key_vouchers, believed=old).by_id.keys() == {"a-2"}
+    assert not vouched(old, vouchers=told.signing_key_vouchers, believed=new).by_id
 
 
 def test_asking_wakes_no_worker(ask, denoisers) -> None:
