@@ -12,7 +12,7 @@ from typing import get_args
 
 from hybrid_engines import build, models
 from hybrid_engines.backends import selection
-from hybrid_engines.cache import CacheUnwritable
+from hybrid_engines.cache import CacheUnusable
 from hybrid_engines.parts import ModelError
 from hybrid_engines.spec import BackendName, EngineError, EngineSpec, Graph, Precision, Stage
 
@@ -57,7 +57,7 @@ def _build(parsed: argparse.Namespace) -> list[str]:
 
 def _judge(error: Exception) -> tuple[str, int]:
     """One sentence about what went wrong, and the exit code for it."""
-    if isinstance(error, CacheUnwritable):
+    if isinstance(error, CacheUnusable):
         return str(error), TRY_AGAIN
     if isinstance(error, EngineError | ModelError | ValueError):
         return str(error), REFUSED

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from hybrid_engines import examination, probe, resolve
-from hybrid_engines.cache import Cache, Entry, EntryRefused
+from hybrid_engines.cache import Cache, CacheUnreadable, Entry, EntryRefused
 from hybrid_engines.examination import Examination
 from hybrid_engines.plan import Plan
 from hybrid_engines.runner import CompiledEngine
@@ -36,6 +36,8 @@ def read(wanted: Plan, *, store: Cache) -> Entry | None:
     """The entry, its files checked but not its answers; `None` if there is none."""
     try:
         return store.read(wanted.key(), ingredients=wanted.ingredients())
+    except CacheUnreadable:
+        raise  # the file system's fault, not the entry's
     except EngineError as error:
         raise _distrust(wanted, store=store, error=error) from error
 

@@ -30,6 +30,8 @@ MANIFEST = "manifest.json"
 FULL = {errno.ENOSPC, errno.EDQUOT}
 ABANDONED_SECONDS = 3600.0
 """A folder of another machine in which nothing was written for this long belonged to a process that died."""
+_INCOMPLETE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+"""What an entry itself is to blame for, of all that may happen when a file is opened."""
 COUNTS = ("macs", "macs_with_attention", "parameters")
 
 logger = logging.getLogger(__name__)
@@ -39,8 +41,16 @@ class EntryRefused(EngineError):
     """An entry that is not what its name says; it is never used."""
 
 
-class CacheUnwritable(EngineError):
+class CacheUnusable(EngineError):
+    """The cache's file system does not serve this process now, which says nothing about any entry."""
+
+
+class CacheUnwritable(CacheUnusable):
     """The cache's folder cannot take an engine: its disk is full, or it must not be written."""
+
+
+class CacheUnreadable(CacheUnusable):
+    """An entry that is there cannot be read by this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,7 @@ class Cache:
     def read(self, key: str, *, ingredients: Mapping[str, object]) -> Entry | None:
         """The entry of `key`, its files checked against their digests; `None` if there is none.
 
+        Raises `EntryRefused` for an entry that is spoiled, `CacheUnreadable` where the file system refuses or fails.
         What is large is not read twice: `digests` remembers it until something writes to the file.
         """
         folder = self.root / key
@@ -76,8 +87,13 @@ class Cache:
                 if digests.file_digest(folder / name, memory=self.root / "digests") != digest:
                     raise EntryRefused(f"`{name}` of entry `{key}` is not the file that was published.")
             return Entry(folder, facts=_read_facts(manifest["facts"]), made=manifest["made"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (*_INCOMPLETE, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EntryRefused(f"Entry `{key}` cannot be read: {error!r}.") from error
+        except OSError as error:
+            raise CacheUnreadable(
+                f"Entry `{key}` of the engine cache `{self.root}` cannot be read ({error.strerror}); "
+                f"look at the volume, and at whether this user may read it."
+            ) from error
 
     @contextmanager
     def lock(self, key: str, *, on_wait: Callable[[], None]) -> Iterator[None]:

@@ -9,8 +9,16 @@ import time
 
 import pytest
 
-from hybrid_engines import locks
-from hybrid_engines.cache import ABANDONED_SECONDS, MANIFEST, Cache, CacheUnwritable, Entry, EntryRefused
+from hybrid_engines import digests, locks
+from hybrid_engines.cache import (
+    ABANDONED_SECONDS,
+    MANIFEST,
+    Cache,
+    CacheUnreadable,
+    CacheUnwritable,
+    Entry,
+    EntryRefused,
+)
 from hybrid_engines.engine import Facts
 
 KEY = "k" * 64
@@ -57,6 +65,16 @@ def test_a_spoiled_file_is_refused(store, name, spoil):
     if spoil != "remove":
         path.write_bytes({"truncate": data[:-1], "empty": b""}.get(spoil, data))
     with pytest.raises(EntryRefused):
+        store.read(KEY, ingredients=INGREDIENTS)
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.EMFILE])
+def test_a_file_system_that_fails_says_nothing_about_an_entry(store, monkeypatch, number):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(digests, "file_digest", fail)
+    with pytest.raises(CacheUnreadable, match=rf"cannot be read \({os.strerror(number)}\); look at the volume"):
         store.read(KEY, ingredients=INGREDIENTS)
 
 
