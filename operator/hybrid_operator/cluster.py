@@ -4,7 +4,7 @@ Only this module knows how Kubernetes wants to be asked. It writes nothing unles
 twice and decides nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, cast
 
@@ -41,19 +41,26 @@ class Cluster:
     async def list(
         self, kind: Kind, *, namespace: str = "", labels: str = "", only_metadata: bool = False
     ) -> list[Manifest]:
-        """The objects that have `labels`, in a namespace or in all; asked for in pieces."""
+        """The objects that have `labels`, in a namespace or in all."""
+        pages = self.pages(kind, namespace=namespace, labels=labels, only_metadata=only_metadata)
+        return [each async for page in pages for each in page]
+
+    async def pages(
+        self, kind: Kind, *, namespace: str = "", labels: str = "", only_metadata: bool = False
+    ) -> AsyncIterator[Sequence[Manifest]]:
+        """The same in pieces, for those who need not have all of them at once."""
         accept = METADATA_ONLY.format("List") if only_metadata else JSON
         params = {"limit": str(_CHUNK)} | ({"labelSelector": labels} if labels else {})
-        found: list[Manifest] = []
         while True:
             path = kind.path(namespace=namespace)
             request = Request(method="GET", path=path, params=params, accept=accept)
             page = await self._ask(request, about=kind)
             # Items of a list say neither their kind nor their version.
             # Where there is none, `items` may be null.
-            found += ({**item, "apiVersion": kind.api_version, "kind": kind.name} for item in page.get("items") or [])
+            items = page.get("items") or []
+            yield [{**item, "apiVersion": kind.api_version, "kind": kind.name} for item in items]
             if not (token := page["metadata"].get("continue")):
-                return found
+                return
             params["continue"] = token
 
     async def knows(self, kind: Kind) -> bool:

@@ -21,8 +21,7 @@ class Feed:
         self._store = store
         self._queue = queue
         self._early: set[Key] = set()
-        self.is_complete = False
-        """Whether everything was listed."""
+        self._is_complete = False
 
     def seen(self, kind: Kind, manifest: Mapping[str, Any]) -> None:
         """An object is new or has changed."""
@@ -41,9 +40,7 @@ class Feed:
 
     def complete(self) -> None:
         """Everything was listed: from now on, what is not known does not exist. What waits for a change comes first."""
-        if self.is_complete:
-            return
-        self.is_complete = True
+        self._is_complete = True
         for key in sorted(self._early, key=self._is_up_to_date):
             self._queue.add(key)
         self._early.clear()
@@ -66,7 +63,7 @@ class Feed:
             self._look_at(key)
 
     def _look_at(self, key: Key) -> None:
-        if self.is_complete:
+        if self._is_complete:
             self._queue.add(key, delay_seconds=_GATHER_SECONDS)
         else:
             self._early.add(key)

@@ -1,8 +1,8 @@
 """kopf as transport: watches the kinds and hands over what it hears. It decides nothing and writes nothing.
 
-Only index and event handlers are registered: any other kind would have kopf put finalizers and annotations on objects.
-Index handlers are there for their order: kopf calls no event handler before everything is listed. kopf runs in a thread
-and loop of its own, because it ends by cancelling every task of its loop and takes the process's signals for itself.
+Only event handlers are registered: others would have kopf put finalizers and annotations on objects. kopf runs in a
+thread and loop of its own, because it ends by cancelling every task of its loop and takes the process's signals for
+itself.
 """
 
 import asyncio
@@ -36,9 +36,6 @@ class Listener(Protocol):
 
     def gone(self, kind: Kind, manifest: Mapping[str, Any]) -> None:
         """An object is no more."""
-
-    def complete(self) -> None:
-        """Everything was listed."""
 
 
 class WatchBroken(RuntimeError):
@@ -104,15 +101,9 @@ class Watch:
     def _register(self, kind: Kind, registry: kopf.OperatorRegistry) -> None:
         where = (*kind.api_version.rpartition("/")[::2], kind.plural)
 
-        async def on_index(*, body: Mapping[str, Any], **_: Any) -> None:
-            self._tell(self._listener.seen, kind, dict(body))
-
         async def on_event(*, body: Mapping[str, Any], type: str | None, **_: Any) -> None:  # noqa: A002  kopf's name
-            if type == "DELETED":
-                self._tell(self._listener.gone, kind, dict(body))
-            self._tell(self._listener.complete)
+            self._tell(self._listener.gone if type == "DELETED" else self._listener.seen, kind, dict(body))
 
-        kopf.index(*where, registry=registry, id=f"index-{kind.plural}")(on_index)
         kopf.on.event(*where, registry=registry, id=f"event-{kind.plural}")(on_event)
 
     def _tell(self, call: Callable[..., None], *arguments: Any) -> None:

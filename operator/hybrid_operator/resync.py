@@ -1,4 +1,4 @@
-"""Compares what the watch told with the API server, again and again, and makes up for what was missed.
+"""Lists everything once, then compares what the watch told with the API server and makes up for what was missed.
 
 A watch can die in silence, and kopf never tells of objects that went while it listed anew. Only metadata is compared;
 what differs for a while is fetched and handed over like any news. It also notices kinds that come and go.
@@ -49,6 +49,17 @@ class Resync:
         self._kinds = kinds
         self._namespaces = namespaces or ("",)
 
+    async def begin(self) -> None:
+        """Take in everything that is there, and let the feed know: kopf needs a minute for some thousand objects."""
+        for kind in self._kinds:
+            if kind == CONFIG_MAP:
+                continue
+            for namespace in self._namespaces:
+                async for page in self._cluster.pages(kind, namespace=namespace, labels=_labels(kind)):
+                    for each in page:
+                        self._feed.seen(kind, each)
+        self._feed.complete()
+
     async def check_kinds(self) -> None:
         """Raise `KindsChanged` if other kinds are installed than are watched."""
         if await present(self._cluster) != set(self._kinds):
@@ -73,10 +84,9 @@ class Resync:
         return count
 
     async def _differences(self, kind: Kind) -> _Difference:
-        labels = LABEL_NAME if kind in CHILDREN else ""
         live: dict[Ref, tuple[str, int]] = {}
         for namespace in self._namespaces:
-            found = await self._cluster.list(kind, namespace=namespace, labels=labels, only_metadata=True)
+            found = await self._cluster.list(kind, namespace=namespace, labels=_labels(kind), only_metadata=True)
             for each in found:
                 metadata = each["metadata"]
                 live[Ref(kind, metadata["namespace"], metadata["name"])] = (metadata["uid"], version_of(each))
@@ -92,6 +102,10 @@ class Resync:
             self._feed.gone(ref.kind, known)
         if live:
             self._feed.seen(ref.kind, live)
+
+
+def _labels(kind: Kind) -> str:
+    return LABEL_NAME if kind in CHILDREN else ""
 
 
 async def present(cluster: Cluster) -> set[Kind]:

@@ -37,7 +37,6 @@ _AT_ONCE = 16
 """Resources worked on at the same time."""
 _CLOSE_SECONDS = 4.0
 _TRY_AGAIN_SECONDS = 2.0
-_LISTING_SECONDS = 0.2
 _KINDS_SECONDS = 15.0
 _BILL_SECONDS = 5.0
 _COMPARISONS_A_LOOK = 2
@@ -78,9 +77,10 @@ class Term:
         comparer = resync.Resync(self.cluster, store, feed=feed, kinds=kinds, namespaces=namespaces)
         self.health.leads(queue.longest_wait_seconds)
         try:
+            await comparer.begin()
             async with asyncio.TaskGroup() as group:
                 group.create_task(watch.run(), name="watch")
-                group.create_task(self._compare(comparer, store, feed), name="resync")
+                group.create_task(self._compare(comparer, feed), name="resync")
                 group.create_task(_every(_KINDS_SECONDS, comparer.check_kinds), name="kinds")
                 group.create_task(_every(1.0, lambda: _show(queue)), name="metrics")
                 group.create_task(_every(_BILL_SECONDS, lambda: _look(bill, store)), name="bill")
@@ -101,8 +101,8 @@ class Term:
             default_prices=folder.read,
         )
 
-    async def _compare(self, comparer: resync.Resync, store: Store, feed: Feed) -> None:
-        """Compare for ever, first to learn that all is listed: where there is nothing, kopf never says so.
+    async def _compare(self, comparer: resync.Resync, feed: Feed) -> None:
+        """Compare for ever, at once for what went before the watch began.
 
         With every second one each resource is looked at, too: what it refers to is watched by nobody.
         """
@@ -114,11 +114,6 @@ class Term:
                 # Nothing is known to be missed; that comparisons come to no end is told by the time since the last one.
                 logger.warning("The comparison with the API server failed: %s", error)
                 await asyncio.sleep(_TRY_AGAIN_SECONDS)
-                continue
-            if not feed.is_complete:
-                if missed == 0 and not list(store.keys()):
-                    feed.complete()
-                await asyncio.sleep(_LISTING_SECONDS)
                 continue
             self.health.resynced(missed=missed)
             comparisons += 1

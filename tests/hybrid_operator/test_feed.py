@@ -2,12 +2,16 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator
+from typing import Any
 
 from tests.hybrid_operator.variants import sample
 
 from hybrid_operator import kinds
+from hybrid_operator.cluster import Cluster
 from hybrid_operator.feed import Feed
 from hybrid_operator.queue import Queue
+from hybrid_operator.resync import Resync
 from hybrid_operator.store import Key, Store
 
 
@@ -35,3 +39,44 @@ def test_what_waits_for_a_change_is_looked_at_first_when_all_is_listed() -> None
     asyncio.run(asyncio.wait_for(story(), timeout=20))
     assert looks[0] == "hd-37"
     assert sorted(looks) == sorted(f"hd-{number}" for number in range(50))
+
+
+class Listed(Cluster):
+    """A server of which only lists are known, in pages of two."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    async def pages(self, kind: kinds.Kind, **_: Any) -> AsyncIterator[list[dict[str, Any]]]:
+        found = [_resource(name) for name in self._names] if kind == kinds.HYBRID_DIFFUSION else []
+        for start in range(0, len(found) + 1, 2):
+            yield found[start : start + 2]
+
+
+def test_nothing_is_looked_at_before_all_kinds_are_listed() -> None:
+    looks: list[str] = []
+
+    async def work(key: Key) -> None:
+        looks.append(key.name)
+
+    async def story() -> None:
+        queue = Queue(work, at_once=1, random_source=random.Random(0))
+        store = Store()
+        feed = Feed(store, queue)
+        feed.seen(kinds.HYBRID_DIFFUSION, _resource("early"))
+        await asyncio.sleep(0.1)
+        assert looks == []
+        cluster, watched = Listed("a", "b", "early", "z"), (kinds.HYBRID_DIFFUSION, kinds.POD)
+        await Resync(cluster, store, feed=feed, kinds=watched, namespaces=("one", "two")).begin()
+        while len(looks) < 4:  # noqa: ASYNC110  (a queue says nothing)
+            await asyncio.sleep(0.001)
+        await queue.close(within_seconds=1)
+
+    asyncio.run(asyncio.wait_for(story(), timeout=20))
+    assert sorted(looks) == ["a", "b", "early", "z"]
+
+
+def _resource(name: str) -> dict[str, Any]:
+    resource = sample()[0]
+    resource["metadata"] |= {"name": name, "namespace": "default", "uid": f"uid-{name}", "resourceVersion": "1"}
+    return resource

@@ -34,9 +34,7 @@ class Rounds:
         return outcome
 
 
-def compared(
-    rounds: Rounds, *, until: Callable[[list[Key], Health], bool], is_listed: bool = True
-) -> tuple[list[Key], Health]:
+def compared(rounds: Rounds, *, until: Callable[[list[Key], Health], bool]) -> tuple[list[Key], Health]:
     """The looks at a resource, and the operator's health, after as many rounds as it takes."""
     looks: list[Key] = []
 
@@ -49,8 +47,7 @@ def compared(
         feed, resource = Feed(store, queue), sample()[0]
         resource["metadata"] |= {"namespace": "default", "uid": "uid", "resourceVersion": "1"}
         feed.seen(kinds.HYBRID_DIFFUSION, resource)
-        if is_listed:
-            feed.complete()
+        feed.complete()
         health.leads(lambda: 0.0)
         settings = Settings(
             namespace="default", identity="test", serving_image="example/serving:1", resync_seconds=0.01
@@ -58,7 +55,7 @@ def compared(
         leading = Term(
             settings=settings, **cast("Any", dict.fromkeys(("connection", "cluster", "caller"))), health=health
         )
-        comparing = asyncio.create_task(leading._compare(cast("Any", rounds), store, feed))
+        comparing = asyncio.create_task(leading._compare(cast("Any", rounds), feed))
         try:
             await asyncio.wait_for(_true(lambda: until(looks, health)), timeout=10)
         finally:
@@ -94,13 +91,3 @@ def test_comparisons_that_fail_are_no_missed_changes(monkeypatch: pytest.MonkeyP
     rounds = Rounds(0, refused)
     compared(rounds, until=until)
     assert set(after_failures) == {None}
-
-
-def test_a_comparison_that_fails_before_all_is_listed_is_not_tried_at_once_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(term, "_LISTING_SECONDS", 0.0)
-    monkeypatch.setattr(term, "_TRY_AGAIN_SECONDS", 0.5)
-    rounds, begun = Rounds(Unreachable("The connection was reset.")), time.monotonic()
-    compared(rounds, until=lambda *_: rounds.count > 0 and time.monotonic() - begun > 0.4, is_listed=False)
-    assert rounds.count == 1
