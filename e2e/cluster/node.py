@@ -6,6 +6,7 @@ no swap accounting, no systemd; it says nothing about how a node should be run.
 
 import errno
 import json
+import os
 from pathlib import Path
 
 from e2e.cluster import network, programs
@@ -50,17 +51,20 @@ def make_cgroup(name: str) -> None:
 
 def cgroup_process_ids(name: str) -> set[int]:
     """Every process in the pods below the control group."""
-    files = (found for hierarchy in _hierarchies() for found in (hierarchy / name).rglob("cgroup.procs"))
-    return {process_id for file in files for process_id in _process_ids(file)}
+    folders = (folder for hierarchy in _hierarchies() for folder in _below(hierarchy / name))
+    return {process_id for folder in folders for process_id in _process_ids(folder / "cgroup.procs")}
 
 
 def remove_cgroup(name: str) -> None:
     """The control group, from its leaves upwards; its processes are gone."""
     for hierarchy in _hierarchies():
-        for folder in sorted((hierarchy / name).rglob("*/"), key=lambda path: len(path.parts), reverse=True):
+        for folder in reversed(_below(hierarchy / name)):
             folder.rmdir()
-        if (hierarchy / name).exists():
-            (hierarchy / name).rmdir()
+
+
+def _below(folder: Path) -> list[Path]:
+    """The folder, if it is there, and all below it, parents first; what goes meanwhile is left out."""
+    return [Path(found) for found, *_ in os.walk(folder)]
 
 
 def _process_ids(file: Path) -> list[int]:
