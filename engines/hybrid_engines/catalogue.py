@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hybrid_engines import digests, examination
-from hybrid_engines.cache import MANIFEST, Cache, EntryRefused
+from hybrid_engines.cache import INCOMPLETE, MANIFEST, Cache, EntryRefused
 from hybrid_engines.examination import Examination
 
 KEY_LENGTH = 64
@@ -47,7 +47,7 @@ def quarantined(store: Cache) -> Iterator[tuple[str, str]]:
 
 
 def describe(store: Cache, key: str) -> Listing:
-    """An entry's manifest; raises `EntryRefused` if it cannot be read or is not that key's."""
+    """An entry's manifest; raises `EntryRefused` if it is spoiled or not that key's."""
     folder = store.root / key
     try:
         manifest = digests.unseal((folder / MANIFEST).read_bytes())
@@ -60,8 +60,10 @@ def describe(store: Cache, key: str) -> Listing:
             size_bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
             examinations=examination.read_all(folder),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (*INCOMPLETE, ValueError, KeyError, TypeError) as error:
         raise EntryRefused(f"Entry `{key}` cannot be read: {error!r}.") from error
+    except OSError as error:
+        raise store.unreadable(key, error) from error
     if digests.value_digest(found.ingredients) != key:
         raise EntryRefused(f"Entry `{key}` was renamed; what it was made of belongs to another key.")
     return found
@@ -74,9 +76,11 @@ def check(store: Cache, key: str) -> Listing:
         for name, digest in found.files.items():
             if digests.file_digest(store.root / key / name) != digest:
                 raise EntryRefused(f"`{name}` of entry `{key}` is not the file that was published.")
-    except OSError as error:
+    except INCOMPLETE as error:
         store.quarantine(key, reason=f"{error}")
         raise EntryRefused(f"Entry `{key}` cannot be read: {error}.") from error
+    except OSError as error:
+        raise store.unreadable(key, error) from error
     except EntryRefused as error:
         store.quarantine(key, reason=str(error))
         raise

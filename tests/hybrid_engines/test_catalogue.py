@@ -1,9 +1,12 @@
 """What people are told about the cache, and what they find out with it."""
 
+import errno
+import os
+
 import pytest
 
-from hybrid_engines import catalogue
-from hybrid_engines.cache import MANIFEST, Cache, EntryRefused
+from hybrid_engines import catalogue, digests
+from hybrid_engines.cache import MANIFEST, Cache, CacheUnreadable, EntryRefused
 
 
 def the_key(cache):
@@ -72,4 +75,16 @@ def test_a_spoiled_examination_costs_the_proof_and_not_the_engine(cache):
 def test_a_good_entry_stays(cache):
     store, key = Cache(cache), the_key(cache)
     assert catalogue.check(store, key).key == key
+    assert catalogue.keys(store) == [key]
+
+
+def test_a_file_system_that_fails_puts_nothing_into_quarantine(cache, monkeypatch):
+    store, key = Cache(cache), the_key(cache)
+
+    def fail(*_, **__):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE))
+
+    monkeypatch.setattr(digests, "file_digest", fail)
+    with pytest.raises(CacheUnreadable, match="look at the volume"):
+        catalogue.check(store, key)
     assert catalogue.keys(store) == [key]
