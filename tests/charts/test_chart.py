@@ -162,6 +162,27 @@ def test_a_release_may_be_called_what_helm_allows(helm: Helm, release: str) -> N
     assert selector["app.kubernetes.io/instance"] == release
 
 
+def test_names_that_look_like_numbers_stay_names(helm: Helm, tmp_path: Path) -> None:
+    values = {
+        "watchNamespaces": ["2024", "1e3"],
+        "imagePullSecrets": ["1.5"],
+        "priorityClassName": "0x10",
+        "serviceAccount": {"create": False, "name": "7"},
+    }
+    (tmp_path / "values.yaml").write_text(json.dumps(values))
+    manifests = helm.render(f"--values={tmp_path / 'values.yaml'}")
+    spec = one(manifests, "Deployment")["spec"]["template"]["spec"]
+    assert (spec["imagePullSecrets"], spec["priorityClassName"], spec["serviceAccountName"]) == (
+        [{"name": "1.5"}],
+        "0x10",
+        "7",
+    )
+    roles = [each for each in manifests if each["kind"] in {"Role", "RoleBinding"}]
+    assert {each["metadata"]["namespace"] for each in roles} >= {"2024", "1e3"}
+    names = [subject["name"] for each in roles for subject in each.get("subjects", [])]
+    assert set(names) == {"7"}
+
+
 def test_the_test_runs_where_the_operator_may_run(helm: Helm, tmp_path: Path) -> None:
     where = {
         "nodeSelector": {"pool": "control"},
