@@ -57,7 +57,8 @@ class Handoff(ApiModel):
     """A Secret with one Ed25519 seed an entry, 32 bytes as base64; the entry's name is the key id. The last name in
     alphabetical order signs, any of them verifies. Absent, the operator makes `<name>-signing` with one key; set the
     resource's annotation `hybriddiffusion.io/rotate-signing-key` to a new value for a new key, beside which the one
-    before still verifies and vouches for it to devices, or delete the Secret to distrust all."""
+    before still verifies and vouches for it to devices, or delete the Secret to distrust all, of which devices have to
+    be told."""
 
 
 class Cost(ApiModel):

@@ -53,7 +53,7 @@ ALERTS = (
             "((sum(increase(hybriddiffusion_operator_reconcile_seconds_count[20m])) or vector(0)) == 0"
             f" and on () {_LEADER} and on () count(hybriddiffusion_condition) > 0)"
             # No leader: conditions are a leader's, so only the past tells that there are resources.
-            f" or (count(last_over_time(hybriddiffusion_condition[6h])) unless on () {_LEADER})"
+            f" or (count(last_over_time(hybriddiffusion_condition[2d])) unless on () {_LEADER})"
         ),
         lasting="10m",
         severity="warning",

@@ -8,8 +8,10 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
+import jwt
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -17,8 +19,11 @@ KEY_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """What a key may be called: a key of a Kubernetes Secret, at most 64 characters."""
 SIGNATURE_BYTES: Final = 64
 _KEY_BYTES: Final = 32
-_VOUCHER: Final = b"hybriddiffusion.io/signing-key\n"
-"""Begins what a key signs to vouch for another; neither a handoff nor a receipt begins so."""
+_ALGORITHM: Final = "EdDSA"
+_LISTS: Final = "hybriddiffusion.io/signing-keys"
+"""Audience of the tokens by which keys vouch for one another."""
+LIST_LIFETIME: Final = timedelta(hours=1)
+"""A list of keys that was overheard is soon good for nothing."""
 
 
 class KeyInvalidError(ValueError):
@@ -68,54 +73,75 @@ class PublicKeys:
         return True
 
 
+class TokenInvalidError(ValueError):
+    """Text is no token of these keys for this purpose, or it is too old."""
+
+
+def write_token(claims: Mapping[str, object], *, key: SigningKey, audience: str, expires_at: datetime) -> str:
+    """A JSON Web Token (RFC 7519, RFC 8037): printable ASCII, which a handoff's signature can never be taken for."""
+    claims = {**claims, "aud": audience, "exp": expires_at}
+    return jwt.encode(claims, key.private, algorithm=_ALGORITHM, headers={"kid": key.id})
+
+
+def read_token(text: str, *, keys: PublicKeys, audience: str, now: datetime) -> Mapping[str, Any]:
+    """The claims of a token that one of `keys` signed for `audience`; raises `TokenInvalidError` for any other text."""
+    try:
+        key = keys.by_id[jwt.get_unverified_header(text)["kid"]]
+        # Time is the caller's.
+        options: Any = {"require": ["aud", "exp"], "verify_exp": False}
+        claims = jwt.decode(text, key, algorithms=[_ALGORITHM], audience=audience, options=options)
+        is_late = datetime.fromtimestamp(claims["exp"], tz=UTC) <= now
+    except (jwt.PyJWTError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise TokenInvalidError("this service did not sign it") from error
+    if is_late:
+        raise TokenInvalidError("it is too old")
+    return claims
+
+
 @dataclass(frozen=True, slots=True)
 class KeyRing:
     """The keys of a service: the newest signs, all verify, so that a key can be replaced without losing handoffs."""
 
     signing: SigningKey
     public: PublicKeys
-    older: tuple[SigningKey, ...] = ()
-    """Those that vouch for the newest."""
+    keys: tuple[SigningKey, ...]
+    """All of them, the newest last."""
 
-    def vouchers(self) -> dict[str, str]:
-        """By the id of each older key the base64 of its signature that the newest is one of ours."""
-        message = _voucher(self.signing.id, self.public.by_id[self.signing.id])
-        return {key.id: base64.b64encode(key.sign(message)).decode() for key in self.older}
+    def vouchers(self, *, now: datetime) -> dict[str, str]:
+        """By key id what each key signed: the list of all keys as it is now."""
+        claims = {"keys": self.public.to_texts()}
+        until = now + LIST_LIFETIME
+        return {key.id: write_token(claims, key=key, audience=_LISTS, expires_at=until) for key in self.keys}
 
     @classmethod
     def from_texts(cls, texts: Mapping[str, str]) -> "KeyRing":
         """Read base64 seeds by key id; the newest is the id that sorts last as text (so name keys by date)."""
         if not texts:
             raise KeyInvalidError("There is no signing key; add one as base64 of 32 random bytes.")
-        keys = [SigningKey.from_text(key_id, texts[key_id]) for key_id in sorted(texts)]
-        public = PublicKeys({key.id: key.private.public_key() for key in keys})
-        return cls(signing=keys[-1], public=public, older=tuple(keys[:-1]))
+        keys = tuple(SigningKey.from_text(key_id, texts[key_id]) for key_id in sorted(texts))
+        return cls(signing=keys[-1], public=PublicKeys({key.id: key.private.public_key() for key in keys}), keys=keys)
 
 
-def vouched(offered: PublicKeys, *, vouchers: Mapping[str, object], believed: PublicKeys) -> PublicKeys:
-    """Those of the offered keys that a believed one vouches for, as `KeyRing.vouchers` says it."""
-    found = {}
-    for key_id, key in offered.by_id.items():
-        message = _voucher(key_id, key)
-        for voucher_id in vouchers.keys() & believed.by_id.keys():
-            signature = _signature(vouchers[voucher_id])
-            if signature and believed.has_signed(message, key_id=voucher_id, signature=signature):
-                found[key_id] = key
-    return PublicKeys(found)
+def succeeded(believed: PublicKeys, *, vouchers: Mapping[str, object], now: datetime) -> PublicKeys:
+    """The keys to believe after `believed`, as a list says that one of them signed; without one, the same.
 
-
-def _voucher(key_id: str, key: Ed25519PublicKey) -> bytes:
-    return _VOUCHER + key_id.encode("ascii") + b"\n" + key.public_bytes_raw()
-
-
-def _signature(text: object) -> bytes | None:
-    """What a voucher holds; a service that is none may answer with anything."""
-    if not isinstance(text, str):
-        return None
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
+    Keys that the list leaves out are believed no more, and only keys newer than all believed ones come in, so that an
+    old list brings no old key back. Raises `KeyInvalidError` where what was signed is no list of keys.
+    """
+    for voucher_id in sorted(vouchers.keys() & believed.by_id.keys(), reverse=True):
+        alone = PublicKeys({voucher_id: believed.by_id[voucher_id]})
+        try:
+            claims = read_token(str(vouchers[voucher_id]), keys=alone, audience=_LISTS, now=now)
+        except TokenInvalidError:
+            continue
+        listed, known = claims.get("keys"), believed.to_texts()
+        if not isinstance(listed, dict) or known[voucher_id] != listed.get(voucher_id):
+            raise KeyInvalidError("What a key signed as the list of all keys is no list with that key in it.")
+        newest = max(known)
+        return PublicKeys.from_texts(
+            {key_id: key for key_id, key in listed.items() if known.get(key_id) == key or key_id > newest}
+        )
+    return believed
 
 
 def _decode(key_id: str, text: str) -> bytes:

@@ -9,17 +9,22 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 _PROGRAM = """
-import importlib.abc, sys
+import importlib.abc, importlib.machinery, sys
 
 class Hidden(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):
-        if name.partition(".")[0] in sys.argv[2:]:
-            raise ModuleNotFoundError(f"{name} is not installed", name=name)
+        if name not in sys.argv[2:]:
+            return None
+        brought_along = [folder for folder in sys.path if not folder.endswith("site-packages")]
+        if spec := importlib.machinery.PathFinder.find_spec(name, brought_along):
+            return spec
+        raise ModuleNotFoundError(f"{name} is not installed", name=name)
 
 sys.meta_path.insert(0, Hidden())
 __import__(sys.argv[1])
 """
-"""Imports a module as if some packages were not there: what is imported only where it is installed may lack."""
+"""Imports a module as if some packages were not there: what is imported only where it is installed may lack, and Ray
+brings copies along."""
 
 
 @pytest.mark.parametrize(

@@ -201,9 +201,14 @@ def _held(engine: Engine, texts: NDArray[np.float32], *, settings: Settings) -> 
     return {"text": texts[:1], GUIDANCE: scale[np.newaxis]}
 
 
+def _takes_guidance(engine: Engine) -> bool:
+    return any(port.name == GUIDANCE for port in engine.signature.by_role(Role.CONDITIONING))
+
+
 def _encode(pair: Pair, settings: Settings) -> NDArray[np.float32]:
     """Rows of encoded text, the prompt's first."""
-    texts = [settings.prompt] if settings.guidance_scale == 1.0 else [settings.prompt, settings.negative_prompt]
+    takes_one = settings.guidance_scale == 1.0 or all(map(_takes_guidance, (pair.large, pair.small)))
+    texts = [settings.prompt] if takes_one else [settings.prompt, settings.negative_prompt]
     tokens = PromptTokenizer(pair.model.tokenizer, length=pair.model.max_tokens)(texts)
     rows = []
     for row in tokens:

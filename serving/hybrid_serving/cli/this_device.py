@@ -3,8 +3,11 @@
 Opens what is there and measures once; builds nothing and needs no Ray.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from hybrid_api.scalars import parse_size
 from hybrid_engines import models
@@ -33,16 +36,12 @@ class ThisDevice:
         """A session for pictures of `size`; without a device where there can be none, and with the reason."""
         capabilities = service.capabilities()
         pins, pin = self.folder / "keys", None
-        vouchers = capabilities.get("signing_key_vouchers")
+        vouchers, now = _vouchers(capabilities), datetime.now(UTC)
         if self.signing_key:
-            keys = trust.given(self.signing_key)
+            keys = trust.given(self.signing_key, vouchers=vouchers, now=now)
         else:
-            keys = trust.pinned(
-                capabilities["signing_keys"],
-                vouchers=vouchers if isinstance(vouchers, dict) else None,
-                url=service.url,
-                folder=pins,
-            )
+            offered = capabilities["signing_keys"]
+            keys = trust.pinned(offered, vouchers=vouchers, url=service.url, folder=pins, now=now)
             pin = trust.pin(service.url, folder=pins)
         segments = capabilities["segments"]
         segment = next((each for each in segments if each["runs_on"] == "Edge"), segments[-1])
@@ -62,3 +61,9 @@ class ThisDevice:
             raise CannotFinish(f"No built-in model is network {network[:12]}; give the small model with `--model`.")
         picture = parse_size(size)
         return Device.open(model, spec=EngineSpec(threads=self.threads), size=(picture.width, picture.height))
+
+
+def _vouchers(capabilities: Mapping[str, Any]) -> Mapping[str, object]:
+    """What keys signed, of services that tell it."""
+    found = capabilities.get("signing_key_vouchers")
+    return found if isinstance(found, dict) else {}

@@ -1,15 +1,17 @@
 """Which signing keys a device believes: those it was given, else those that it saw first (as SSH does).
 
-Files only. A key that a pinned one vouches for is pinned as well, so keys can be replaced one after another. A service
-that later signs with keys unlike the pinned ones is refused, because that is what an impostor would look like.
+Files only. Pins follow the service's own list of keys where a pinned key has signed it, so keys can be replaced one
+after another. A service that later signs with keys unlike the pinned ones is refused, because that is what an impostor
+would look like.
 """
 
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
-from hybrid_serving.keys import KeyInvalidError, PublicKeys, vouched
+from hybrid_serving.keys import KeyInvalidError, PublicKeys, succeeded
 
 
 class TrustError(Exception):
@@ -37,13 +39,13 @@ class KeyNotBelieved(TrustError):  # what happened
         )
 
 
-def given(text: str) -> PublicKeys:
-    """The key of an option, `id=base64`."""
+def given(text: str, *, vouchers: Mapping[str, object], now: datetime) -> PublicKeys:
+    """The key of an option, `id=base64`, or those that it vouches for by now."""
     key_id, separator, key = text.partition("=")
     if not separator:
         raise TrustError("A key is given as `id=base64`, as `/v1/capabilities` shows it.")
     try:
-        return PublicKeys.from_texts({key_id: key})
+        return succeeded(PublicKeys.from_texts({key_id: key}), vouchers=vouchers, now=now)
     except KeyInvalidError as error:
         raise TrustError(str(error)) from error
 
@@ -54,9 +56,9 @@ def pin(url: str, *, folder: Path) -> Path:
 
 
 def pinned(
-    offered: Mapping[str, str], *, url: str, folder: Path, vouchers: Mapping[str, object] | None = None
+    offered: Mapping[str, str], *, vouchers: Mapping[str, object], url: str, folder: Path, now: datetime
 ) -> PublicKeys:
-    """The keys pinned for `url`; on first use those that it offers are, later also those that a pinned one signed for.
+    """The keys pinned for `url`: on first use those that it offers, later those that pinned ones vouch for.
 
     A new key that only stands beside a pinned one is not believed: anybody can show a public key.
     """
@@ -68,13 +70,12 @@ def pinned(
         raise KeysChanged(url=url, path=path)
     try:
         keys = PublicKeys.from_texts(known or offered)
-        new = vouched(PublicKeys.from_texts(offered), vouchers=vouchers or {}, believed=keys).to_texts()
+        believed = succeeded(keys, vouchers=vouchers, now=now) if known else keys
     except KeyInvalidError as error:
         raise TrustError(f"The signing key of {url} is none: {error}") from error
-    believed = new | keys.to_texts()
-    if believed != known:
-        _write(path, believed)
-    return PublicKeys.from_texts(believed)
+    if (texts := believed.to_texts()) != known:
+        _write(path, texts)
+    return believed
 
 
 def _read(path: Path) -> dict[str, str]:

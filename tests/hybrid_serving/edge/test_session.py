@@ -58,7 +58,7 @@ def test_after_a_rotation_of_keys_the_pin_to_remove_is_named(
     a_cloud: Callable[..., Any], a_session: Callable[..., Session], fakes: Any, tmp_path: Path
 ) -> None:
     cloud, keys = a_cloud(fakes.handoff()), {"old": base64.b64encode(bytes(range(32))).decode()}
-    old = trust.pinned(keys, url="http://service", folder=tmp_path)
+    old = trust.pinned(keys, vouchers={}, url="http://service", folder=tmp_path, now=fakes.now)
     (path,) = tmp_path.iterdir()
     session = a_session(cloud, keys=old, pin=trust.pin("http://service", folder=tmp_path))
     with pytest.raises(trust.TrustError, match=f"key `a`.*remove {re.escape(str(path))}"):

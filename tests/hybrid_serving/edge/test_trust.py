@@ -1,124 +1,153 @@
 """Which signing keys a device believes."""
 
 import base64
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hybrid_serving.edge import trust
-from hybrid_serving.keys import KeyRing
+from hybrid_serving.keys import KeyRing, PublicKeys, write_token
 
 URL = "http://127.0.0.1:8000"
 FIRST = {"a": base64.b64encode(bytes(range(32))).decode()}
 OTHER = {"b": base64.b64encode(bytes(range(1, 33))).decode()}
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def pinned(
+    offered: dict[str, str], *, folder: Path, vouchers: dict[str, Any] | None = None, url: str = URL
+) -> PublicKeys:
+    return trust.pinned(offered, vouchers=vouchers or {}, url=url, folder=folder, now=NOW)
+
+
+def receipt_like(name: str) -> str:
+    """A token of the same key for another use."""
+    ring = KeyRing.from_texts({name: base64.b64encode(name.encode() * 32).decode()})
+    claims, until = {"keys": ring.public.to_texts() | OTHER}, NOW + timedelta(hours=1)
+    return write_token(claims, key=ring.signing, audience="hybriddiffusion.io/receipt", expires_at=until)
 
 
 def test_keys_that_changed_altogether_are_refused(tmp_path: Path) -> None:
-    trust.pinned(FIRST, url=URL, folder=tmp_path)
+    pinned(FIRST, folder=tmp_path)
     with pytest.raises(trust.KeysChanged, match="other than those seen before"):
-        trust.pinned(OTHER, url=URL, folder=tmp_path)
+        pinned(OTHER, folder=tmp_path)
 
 
 def test_another_key_under_a_pinned_id_is_refused(tmp_path: Path) -> None:
-    trust.pinned(FIRST, url=URL, folder=tmp_path)
+    pinned(FIRST, folder=tmp_path)
     with pytest.raises(trust.KeysChanged):
-        trust.pinned({"a": OTHER["b"]}, url=URL, folder=tmp_path)
+        pinned({"a": OTHER["b"]}, folder=tmp_path)
 
 
 def test_a_key_beside_a_pinned_one_is_not_believed(tmp_path: Path) -> None:
-    trust.pinned(FIRST, url=URL, folder=tmp_path)
-    assert trust.pinned(FIRST | OTHER, url=URL, folder=tmp_path).by_id.keys() == {"a"}
-    assert trust.pinned(FIRST, url=URL, folder=tmp_path).by_id.keys() == {"a"}
+    pinned(FIRST, folder=tmp_path)
+    assert pinned(FIRST | OTHER, folder=tmp_path).by_id.keys() == {"a"}
+    assert pinned(FIRST, folder=tmp_path).by_id.keys() == {"a"}
 
 
 def a_ring(*names: str) -> KeyRing:
     return KeyRing.from_texts({name: base64.b64encode(name.encode() * 32).decode() for name in names})
 
 
-def seen(ring: KeyRing, folder: Path, **changes: Any) -> set[str]:
-    offers = {"offered": ring.public.to_texts(), "vouchers": ring.vouchers(), **changes}
-    return set(trust.pinned(offers.pop("offered"), url=URL, folder=folder, **offers).by_id)
+def vouchers(*names: str, now: datetime = NOW) -> dict[str, str]:
+    return a_ring(*names).vouchers(now=now)
 
 
-def test_a_key_that_a_pinned_one_vouches_for_is_believed_from_then_on(tmp_path: Path) -> None:
-    assert seen(a_ring("a"), tmp_path) == {"a"}
-    assert seen(a_ring("a", "b"), tmp_path) == {"a", "b"}
-    assert seen(a_ring("b", "c"), tmp_path) == {"a", "b", "c"}, "a is not offered any more, and vouched for b"
-    assert seen(a_ring("c"), tmp_path) == {"a", "b", "c"}
+def seen(folder: Path, *names: str, **changes: Any) -> set[str]:
+    """What a device believes after it was offered the keys of these names."""
+    offer = {"offered": a_ring(*names).public.to_texts(), "vouchers": vouchers(*names), **changes}
+    return set(pinned(offer["offered"], folder=folder, vouchers=offer["vouchers"]).by_id)
+
+
+def test_pins_follow_the_list_that_a_pinned_key_has_signed(tmp_path: Path) -> None:
+    assert seen(tmp_path, "a") == {"a"}
+    assert seen(tmp_path, "a", "b") == {"a", "b"}
+    assert seen(tmp_path, "b", "c") == {"b", "c"}, "what the service has no more is believed no more"
+    assert seen(tmp_path, "c") == {"c"}
+
+
+def test_a_key_that_was_retired_vouches_for_nothing(tmp_path: Path) -> None:
+    for names in (("a",), ("a", "b"), ("b", "c")):
+        seen(tmp_path, *names)
+    with pytest.raises(trust.KeysChanged):
+        seen(tmp_path, "a", "z")
+
+
+@pytest.mark.parametrize("old", [("a", "b"), ("a", "b", "c"), ("b",)])
+def test_an_old_list_brings_no_old_key_back(tmp_path: Path, old: tuple[str, ...]) -> None:
+    for names in (("a",), ("a", "b"), ("b", "c")):
+        seen(tmp_path, *names)
+    assert "a" not in seen(tmp_path, "b", "c", vouchers=vouchers(*old))
 
 
 @pytest.mark.parametrize(
-    "vouchers",
+    "given",
     [
         {},
         {"a": "%%%"},
         {"a": ""},
-        {"a": base64.b64encode(bytes(64)).decode()},
-        {"b": a_ring("a", "b").vouchers()["a"]},
-        {"a": a_ring("b", "c").vouchers()["b"]},
-        {"a": a_ring("a", "c").vouchers()["a"]},
         {"a": 7},
-        {"stranger": a_ring("a", "b").vouchers()["a"]},
+        {"b": vouchers("a", "b")["b"]},
+        {"a": vouchers("b", "c")["b"]},
+        {"stranger": vouchers("a", "b")["a"]},
+        vouchers("a", "b", now=NOW - timedelta(hours=2)),
+        {"a": receipt_like("a")},
     ],
-    ids=[
-        "none",
-        "no base64",
-        "empty",
-        "zeros",
-        "its own",
-        "of another key",
-        "for another key",
-        "a number",
-        "of a stranger",
-    ],
+    ids=["none", "no token", "empty", "a number", "its own", "of another", "of a stranger", "old", "for another use"],
 )
-def test_a_key_that_no_pinned_one_vouches_for_is_not_believed(tmp_path: Path, vouchers: dict[str, str]) -> None:
-    seen(a_ring("a"), tmp_path)
-    assert seen(a_ring("a", "b"), tmp_path, vouchers=vouchers) == {"a"}
+def test_a_key_that_no_pinned_one_vouches_for_is_not_believed(tmp_path: Path, given: dict[str, Any]) -> None:
+    seen(tmp_path, "a")
+    assert seen(tmp_path, "a", "b", vouchers=given) == {"a"}
 
 
-def test_a_voucher_is_for_one_key_under_one_name(tmp_path: Path) -> None:
-    ring = a_ring("a", "b")
-    seen(a_ring("a"), tmp_path)
-    renamed = {"a": ring.public.to_texts()["a"], "c": ring.public.to_texts()["b"]}
-    assert seen(ring, tmp_path, offered=renamed) == {"a"}
+def test_what_is_signed_and_is_no_list_is_refused(tmp_path: Path) -> None:
+    seen(tmp_path, "a")
+    for keys in ({}, [], {"a": FIRST["a"]}, {"b": OTHER["b"]}):
+        with pytest.raises(trust.TrustError, match="no list with that key in it"):
+            seen(tmp_path, "a", vouchers={"a": a_list(keys)})
+    assert seen(tmp_path, "a") == {"a"}
 
 
-def test_a_key_that_is_not_offered_vouches_for_nothing_new_alone(tmp_path: Path) -> None:
-    seen(a_ring("a"), tmp_path)
-    ring = a_ring("a", "b")
-    with pytest.raises(trust.KeysChanged):
-        seen(ring, tmp_path, offered={"b": ring.public.to_texts()["b"]})
+def a_list(keys: object) -> str:
+    audience = "hybriddiffusion.io/signing-keys"
+    return write_token({"keys": keys}, key=a_ring("a").signing, audience=audience, expires_at=NOW + timedelta(hours=1))
+
+
+def test_a_given_key_may_be_followed_too() -> None:
+    first = a_ring("a").public.to_texts()["a"]
+    assert set(trust.given(f"a={first}", vouchers=vouchers("a", "b"), now=NOW).by_id) == {"a", "b"}
+    assert set(trust.given(f"a={first}", vouchers=vouchers("b", "c"), now=NOW).by_id) == {"a"}
 
 
 def test_a_service_without_keys_is_refused(tmp_path: Path) -> None:
     with pytest.raises(trust.TrustError, match="offers no key"):
-        trust.pinned({}, url=URL, folder=tmp_path)
+        pinned({}, folder=tmp_path)
 
 
 @pytest.mark.parametrize("offered", [{"a": "no base64"}, {"a": "AAAA"}, {"no name!": FIRST["a"]}])
 def test_a_key_that_is_none_is_refused_and_not_pinned(tmp_path: Path, offered: dict[str, str]) -> None:
     with pytest.raises(trust.TrustError):
-        trust.pinned(offered, url=URL, folder=tmp_path)
-    assert trust.pinned(FIRST, url=URL, folder=tmp_path).by_id.keys() == {"a"}
+        pinned(offered, folder=tmp_path)
+    assert pinned(FIRST, folder=tmp_path).by_id.keys() == {"a"}
 
 
 def test_pins_that_cannot_be_read_are_not_replaced(tmp_path: Path) -> None:
-    trust.pinned(FIRST, url=URL, folder=tmp_path)
+    pinned(FIRST, folder=tmp_path)
     (path,) = tmp_path.iterdir()
     path.write_text("{")
     with pytest.raises(trust.TrustError, match="remove it to pin anew"):
-        trust.pinned(FIRST, url=URL, folder=tmp_path)
+        pinned(FIRST, folder=tmp_path)
 
 
 def test_services_are_pinned_apart(tmp_path: Path) -> None:
-    trust.pinned(FIRST, url=URL, folder=tmp_path)
-    assert trust.pinned(OTHER, url="https://elsewhere", folder=tmp_path).by_id.keys() == {"b"}
+    pinned(FIRST, folder=tmp_path)
+    assert pinned(OTHER, folder=tmp_path, url="https://elsewhere").by_id.keys() == {"b"}
 
 
 def test_a_given_key_needs_its_id() -> None:
-    assert trust.given(f"a={FIRST['a']}").by_id.keys() == {"a"}
+    assert trust.given(f"a={FIRST['a']}", vouchers={}, now=NOW).by_id.keys() == {"a"}
     for text in (FIRST["a"].rstrip("="), "a=", "a=%%%"):
         with pytest.raises(trust.TrustError):
-            trust.given(text)
+            trust.given(text, vouchers={}, now=NOW)

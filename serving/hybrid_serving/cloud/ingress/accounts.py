@@ -63,16 +63,18 @@ class Accounts:
 
     def finished(self, order: Order, picture: Picture, *, handoff: str, receipt: Receipt | None) -> Document:
         """The cost of a picture that a device gave back: with what was done and sent in vain, where a receipt tells."""
-        self.settled.settle(handoff)
+        is_first = self.settled.settle(handoff)
         self.counts.handoff("returned")
         picture_bytes = len(picture.base64)
+        self.measured.picture_bytes[order.size] = picture_bytes
         bill = self._bill(
             order,
             picture.bookings,
             images=1,
             egress_bytes=picture_bytes + (receipt.egress_bytes if receipt else 0),
             picture_bytes=picture_bytes,
-            is_whole=receipt is not None,
+            # What a device has reported as finished was compared then, with all that came before.
+            is_whole=receipt is not None and is_first,
         )
         return self._delivered(bill, order, sent_bytes=picture_bytes)
 

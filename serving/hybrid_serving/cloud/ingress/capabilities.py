@@ -49,7 +49,7 @@ def capabilities(service: Service) -> Object:
         "segments": [_segment(service, name) for name in facts.names],
         "split": _split(service),
         "signing_keys": service.signing.shown(),
-        "signing_key_vouchers": service.signing.vouchers(),
+        "signing_key_vouchers": service.signing.vouchers(now=service.now()),
     }
 
 

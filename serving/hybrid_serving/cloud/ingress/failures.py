@@ -25,10 +25,18 @@ CODES: Mapping[type[Exception], Code] = {
 """The first match counts, so a subclass stands before its base."""
 
 _RETRY_AFTER_SECONDS = 1
+_FAULTS = 500
 
 
 def answer_to(error: BaseException) -> ApiError:
-    """What the client is told about `error`."""
+    """What the client is told about `error`; what is no fault of theirs is logged."""
+    answer = _answer_to(error)
+    if answer.status >= _FAULTS and answer.code != "internal_error":
+        logger.warning("Answered %d `%s`: %s", answer.status, answer.code, answer.message)
+    return answer
+
+
+def _answer_to(error: BaseException) -> ApiError:
     if isinstance(error, ApiError):
         return error
     if isinstance(error, dispatch.SegmentBusy):

@@ -4,7 +4,7 @@ A handoff is believed as far as our own signature reaches; what a device compute
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hybrid_api.scalars import Size
 from hybrid_serving import handoff as files
@@ -37,11 +37,13 @@ def issue(service: Service, order: Order) -> Callable[[Recording], Awaitable[Non
         answer = await service.run(work, journey, order=order)
         assert isinstance(answer, Released), "the last leg stops before the end"
         data = _packed(_handoff(service, work, answer), key=ring.signing)
-        receipt = Receipt.of(order, handoff=work.id, bookings=journey.bookings, egress_bytes=len(data))
+        receipt = Receipt.of(
+            order, handoff=work.id, facts=service.facts, bookings=journey.bookings, egress_bytes=len(data)
+        )
         valid = timedelta(seconds=service.terms.handoff_seconds * _RECEIPT_TTLS)
         service.accounts.handed_over(order, size_bytes=len(data))
         recording.media_type = files.MEDIA_TYPE
-        recording.headers[files.RECEIPT_HEADER] = receipts.sign(receipt, ring=ring, expires_at=_now(service) + valid)
+        recording.headers[files.RECEIPT_HEADER] = receipts.sign(receipt, ring=ring, expires_at=service.now() + valid)
         recording.append(data)
 
     return record
@@ -57,7 +59,7 @@ def opened(service: Service, data: bytes) -> Handoff:
 
 
 def _accepted(service: Service, data: bytes) -> Handoff:
-    handoff = files.unpack(data, keys=service.signing.ring().public, now=_now(service))
+    handoff = files.unpack(data, keys=service.signing.ring().public, now=service.now())
     if handoff.attempt > service.terms.handoff_attempts:
         message = f"The handoff is attempt {handoff.attempt} of {service.terms.handoff_attempts}; ask for a new one."
         raise ApiError(message, code="handoff_spent")
@@ -74,7 +76,11 @@ def receipt_of(service: Service, handoff_id: str, *, text: str | None) -> Receip
     """The receipt that came back with a handoff, or nothing; raises `ApiError` for one that is not its own."""
     if text is None:
         return None
-    return receipts.read(text, handoff=handoff_id, keys=service.signing.ring().public, now=_now(service))
+    receipt = receipts.read(text, handoff=handoff_id, keys=service.signing.ring().public, now=service.now())
+    if (receipt.model, receipt.networks) != (service.facts.model, service.facts.networks):
+        message = "The receipt was made for other networks than this service has now, which cannot price it."
+        raise ApiError(message, code="handoff_network_changed")
+    return receipt
 
 
 def finish(
@@ -118,7 +124,7 @@ def _packed(handoff: Handoff, *, key: keys.SigningKey) -> bytes:
 
 
 def _handoff(service: Service, work: Work, released: Released) -> Handoff:
-    now = _now(service)
+    now = service.now()
     table = samplers.compile_table(service.facts.schedule, sampler=work.settings.sampler, steps=work.settings.steps)
     return Handoff(
         request=work.id,
@@ -146,7 +152,3 @@ def _returned(service: Service, handoff: Handoff, *, tenant: str) -> Order:
         prices=service.terms.prices,
         request=GenerationRequest(prompt=handoff.settings.prompt),
     )
-
-
-def _now(service: Service) -> datetime:
-    return datetime.fromtimestamp(service.clock(), tz=UTC)

@@ -1,27 +1,26 @@
 """What the cloud did for a picture that a device finishes, signed, so that any replica adds the rest to the same bill.
 
-A receipt is a JSON Web Token (RFC 7519, signed as RFC 8037 says) that travels with its handoff in a header of its own
-and comes back with it; no replica remembers anything for a device. Holds no prompt: proxies bound headers.
+A receipt is a JSON Web Token that travels with its handoff in a header of its own and comes back with it; no replica
+remembers anything for a device. Holds no prompt: proxies bound headers.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
-import jwt
 from pydantic import TypeAdapter, ValidationError
 
 from hybrid_serving.cloud.ingress.dispatch import Booking
 from hybrid_serving.cloud.ingress.errors import ApiError
+from hybrid_serving.cloud.ingress.facts import Facts
 from hybrid_serving.cloud.ingress.orders import Order
 from hybrid_serving.handoff import RECEIPT_HEADER
-from hybrid_serving.keys import KeyRing, PublicKeys
+from hybrid_serving.keys import KeyRing, PublicKeys, TokenInvalidError, read_token, write_token
 from hybrid_serving.protocol import Usage
 
 MAX_CHARACTERS: Final = 8_192
 """Several times what one takes; HAProxy has 16 KiB for all headers."""
-_ALGORITHM: Final = "EdDSA"
 _AUDIENCE: Final = "hybriddiffusion.io/receipt"
 
 
@@ -31,6 +30,9 @@ class Receipt:
 
     handoff: str
     """Id of the handoff that it belongs to."""
+    model: str
+    networks: Mapping[str, str]
+    """Digest of each segment's network, as in the handoff: only who has the same can price what they took."""
     tenant: str
     seed: str
     """Unsigned 64-bit, decimal."""
@@ -47,11 +49,15 @@ class Receipt:
     """Size of the handoff."""
 
     @classmethod
-    def of(cls, order: Order, *, handoff: str, bookings: Sequence[Booking], egress_bytes: int) -> "Receipt":
+    def of(
+        cls, order: Order, *, handoff: str, facts: Facts, bookings: Sequence[Booking], egress_bytes: int
+    ) -> "Receipt":
         """The receipt for an order of one picture, after the cloud's segments."""
         settings = order.settings[0]
         return cls(
             handoff=handoff,
+            model=facts.model,
+            networks=facts.networks,
             tenant=order.tenant,
             seed=str(settings.seed),
             sampler=settings.sampler,
@@ -88,34 +94,24 @@ _SHAPE: Final = TypeAdapter(Receipt)
 
 def sign(receipt: Receipt, *, ring: KeyRing, expires_at: datetime) -> str:
     """The token of a receipt: printable ASCII."""
-    claims = {"aud": _AUDIENCE, "exp": expires_at, "receipt": _SHAPE.dump_python(receipt, mode="json")}
-    return jwt.encode(claims, ring.signing.private, algorithm=_ALGORITHM, headers={"kid": ring.signing.id})
+    claims = {"receipt": _SHAPE.dump_python(receipt, mode="json")}
+    return write_token(claims, key=ring.signing, audience=_AUDIENCE, expires_at=expires_at)
 
 
 def read(text: str, *, handoff: str, keys: PublicKeys, now: datetime) -> Receipt:
     """The receipt in `text`, if we signed it for `handoff` and it is in time; raises `ApiError` otherwise."""
-    claims = _claims(text, keys=keys)
-    if datetime.fromtimestamp(claims["exp"], tz=UTC) <= now:
-        raise _refused("it is too old")
+    if len(text) > MAX_CHARACTERS:
+        raise _refused(f"it has {len(text)} characters, at most {MAX_CHARACTERS} were expected")
     try:
-        receipt = _SHAPE.validate_python(claims["receipt"])
+        claims = read_token(text, keys=keys, audience=_AUDIENCE, now=now)
+        receipt = _SHAPE.validate_python(claims.get("receipt"))
+    except TokenInvalidError as error:
+        raise _refused(str(error)) from error
     except ValidationError as error:
         raise _refused("another version of this service made it") from error
     if receipt.handoff != handoff:
         raise _refused(f"it belongs to the handoff `{receipt.handoff}`, not to `{handoff}`")
     return receipt
-
-
-def _claims(text: str, *, keys: PublicKeys) -> Mapping[str, Any]:
-    if len(text) > MAX_CHARACTERS:
-        raise _refused(f"it has {len(text)} characters, at most {MAX_CHARACTERS} were expected")
-    try:
-        key = keys.by_id[jwt.get_unverified_header(text)["kid"]]
-        # Time is the caller's.
-        options: Any = {"require": ["aud", "exp", "receipt"], "verify_exp": False}
-        return jwt.decode(text, key, algorithms=[_ALGORITHM], audience=_AUDIENCE, options=options)
-    except (jwt.PyJWTError, KeyError, TypeError) as error:
-        raise _refused("this service did not sign it") from error
 
 
 def _refused(reason: str) -> ApiError:

@@ -213,4 +213,4 @@ class Capabilities(_Reply):
     signing_keys: dict[str, str]
     """Ed25519 public keys, raw and base64, by key id; handoffs are signed with one of them."""
     signing_key_vouchers: dict[str, str]
-    """Base64 of what each older key signed to vouch for the newest, by the older key's id."""
+    """By key id a JSON Web Token in which that key signed the list of all keys; good for an hour."""

@@ -113,7 +113,9 @@ async def finish_handoff(
     return RecordedResponse(service.answers.join(where, body=body, work=work))
 
 
-@router.post("/v1/handoffs/{handoff_id}/report", responses=answers(replies.Reported, 400, 401, 413), dependencies=[Key])
+@router.post(
+    "/v1/handoffs/{handoff_id}/report", responses=answers(replies.Reported, 400, 401, 410, 413, 503), dependencies=[Key]
+)
 async def report_handoff(
     handoff_id: HandoffId, body: HandoffReport, service: Serving, receipt: ReceiptHeader = None
 ) -> Response:

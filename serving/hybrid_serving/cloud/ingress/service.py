@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from hybrid_serving import pixels, sampler, split
@@ -53,6 +54,10 @@ class Service:
     encoders: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(_ENCODERS, thread_name_prefix="encode")
     )
+
+    def now(self) -> datetime:
+        """The clock's time."""
+        return datetime.fromtimestamp(self.clock(), tz=UTC)
 
     def order(self, request: GenerationRequest, *, tenant: str) -> Order:
         """The request held against the terms of now."""

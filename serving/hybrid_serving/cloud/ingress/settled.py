@@ -1,4 +1,7 @@
-"""Which handoffs' pictures this replica has counted, so that a report that is repeated counts nothing."""
+"""Which handoffs' pictures this replica has counted, so that a report that is repeated here counts nothing.
+
+Other replicas do not know: a report whose answer was lost, and which is repeated to another, is counted twice.
+"""
 
 _LIMIT = 20_000
 

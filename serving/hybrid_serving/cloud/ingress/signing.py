@@ -3,6 +3,8 @@
 Key material stays in this process; only public halves are ever shown.
 """
 
+from datetime import datetime
+
 from hybrid_serving import keys
 from hybrid_serving.cloud.ingress.errors import ApiError
 from hybrid_serving.cloud.ingress.mounted import MountedFolder
@@ -28,10 +30,10 @@ class SigningKeys:
             self._version = self._folder.version
         return self._ring
 
-    def vouchers(self) -> dict[str, str]:
-        """Signatures of older keys for the newest, by which devices that know only them believe it."""
+    def vouchers(self, *, now: datetime) -> dict[str, str]:
+        """What each key signed: the list of all, by which devices that know one of them learn of the others."""
         try:
-            return self.ring().vouchers()
+            return self.ring().vouchers(now=now)
         except ApiError:
             return {}
 

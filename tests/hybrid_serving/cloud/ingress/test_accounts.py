@@ -154,6 +154,31 @@ def test_a_picture_given_back_counts_as_the_clouds_with_all_that_it_cost(ask, me
     assert sums(meter, "hybriddiffusion_compared_cost") == pytest.approx(float(cost["cloud"]))
 
 
+def test_a_picture_reported_and_then_given_back_is_compared_once(ask, meter) -> None:
+    draw(ask)
+    compared = sums(meter, "hybriddiffusion_compared_cost")
+    given = hand_over(ask)
+    told = report(ask, given, seconds=0.5)["hybrid"]["cost"]
+    again = ask("POST", "/v1/handoffs/finish", content=given.content, headers=receipt_of(given)).json()
+    assert again["hybrid"]["cost"]["saving"] is None
+    assert sums(meter, "hybriddiffusion_compared_cost") == pytest.approx(compared + float(told["cloud"]))
+
+
+def test_a_picture_given_back_tells_how_large_pictures_are(ask, service) -> None:
+    given = hand_over(ask)
+    answer = ask("POST", "/v1/handoffs/finish", content=given.content, headers=receipt_of(given)).json()
+    assert service.accounts.measured.picture_bytes == {"64x64": len(answer["data"][0]["b64_json"])}
+
+
+def test_what_is_the_services_fault_is_logged_with_its_code(ask, denoisers, caplog) -> None:
+    denoisers["small"].script += [lambda work: ReplicaLost("killed")] * 2
+    assert draw(ask, n=11).status_code == 400
+    assert not caplog.records
+    assert draw(ask).status_code == 503
+    (record,) = (each for each in caplog.records if "segment_unavailable" in each.getMessage())
+    assert "a red circle" not in record.getMessage()
+
+
 def test_a_handoff_that_nobody_signed_is_counted_as_refused(ask, meter) -> None:
     assert ask("POST", "/v1/handoffs/finish", content=b"nonsense").is_client_error
     assert meter.counts["hybriddiffusion_handoffs", "refused"] == 1

@@ -1,11 +1,12 @@
 import asyncio
 import base64
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from hybrid_serving.cloud.ingress import replies
 from hybrid_serving.cloud.ingress.watch import look
-from hybrid_serving.keys import PublicKeys, vouched
+from hybrid_serving.keys import PublicKeys, succeeded
 
 DESCRIBED = {
     "domain": "0123456789abcdef",
@@ -45,14 +46,15 @@ def test_everything_that_a_client_has_to_know_is_told(ask, mounts) -> None:
     assert told.segments[0].domain is None, "no engine has run yet"
 
 
-def test_the_key_before_vouches_for_the_newest(ask, mounts) -> None:
+def test_the_key_before_vouches_for_the_newest_for_an_hour(ask, mounts) -> None:
     (mounts / "signing").mkdir()
     for number, name in enumerate(("a-1", "a-2"), start=1):
         (mounts / "signing" / name).write_text(base64.b64encode(bytes([number]) * 32).decode())
     told = capabilities(ask)
-    old, new = (PublicKeys.from_texts({name: told.signing_keys[name]}) for name in ("a-1", "a-2"))
-    assert vouched(new, vouchers=told.signing_key_vouchers, believed=old).by_id.keys() == {"a-2"}
-    assert not vouched(old, vouchers=told.signing_key_vouchers, believed=new).by_id
+    old = PublicKeys.from_texts({"a-1": told.signing_keys["a-1"]})
+    now = datetime.now(UTC)
+    assert succeeded(old, vouchers=told.signing_key_vouchers, now=now).to_texts() == told.signing_keys
+    assert succeeded(old, vouchers=told.signing_key_vouchers, now=now + timedelta(hours=2)) == old
 
 
 def test_asking_wakes_no_worker(ask, denoisers) -> None:

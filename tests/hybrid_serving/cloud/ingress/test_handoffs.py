@@ -311,6 +311,23 @@ def test_a_receipt_that_nobody_signed_is_refused(ask, denoisers, meter, make, re
     assert not denoisers["small"].received
 
 
+@pytest.mark.parametrize("names", [("large", "tiny"), ("big", "small")])
+def test_a_receipt_for_other_networks_prices_nothing(ask, service, facts, names) -> None:
+    given = hand_over(ask)
+    handoff_id = opened(ask, given.content).request
+    service.facts = facts(*names)
+    answer = report(ask, handoff_id, headers=receipt_of(given))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "handoff_network_changed")
+
+
+def test_a_receipt_of_another_service_with_the_same_keys_prices_nothing(ask, service) -> None:
+    given = hand_over(ask)
+    handoff_id = opened(ask, given.content).request
+    service.facts = replace(service.facts, model="other")
+    answer = report(ask, handoff_id, headers=receipt_of(given))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "handoff_network_changed")
+
+
 def test_a_receipt_of_another_handoff_is_refused(ask) -> None:
     first, second = hand_over(ask), hand_over(ask)
     answer = report(ask, opened(ask, second.content).request, headers=receipt_of(first))
