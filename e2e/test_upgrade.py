@@ -1,6 +1,7 @@
 """An operator is upgraded to images of the Dockerfiles, and to other defaults: nothing of anybody restarts."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_an_upgrade_restarts_nothing(shapes: Resource, upgraded: Before) -> None
 def test_the_next_change_rolls_once_and_to_the_new_defaults(
     shapes: Resource, upgraded: Before, built: dict[str, str]
 ) -> None:
-    shapes.patch({"kubeRay": {"podTemplate": None}})  # the image has what was mounted
+    shapes.patch({"kubeRay": {"podTemplate": {"spec": _without_mounts(shapes)}}})  # the image has what was mounted
     eventually(lambda: shapes.revision() != upgraded.revision, seconds=_READY_SECONDS, what="the new revision serves")
     eventually(lambda: not set(upgraded.pods) & shapes.pod_names(), seconds=180.0, what="the old revision is gone")
     shapes.wait("Ready", seconds=60.0)
@@ -89,6 +90,14 @@ def test_the_next_change_rolls_once_and_to_the_new_defaults(
     assert len(_records(shapes) - upgraded.records) == 1
     with shapes.client() as client:
         assert resource.picture(client, model=shapes.name, seed=7) == upgraded.picture
+
+
+def _without_mounts(shapes: Resource) -> dict[str, Any]:
+    """A merge patch of the pods' template."""
+    where = f"--namespace={shapes.namespace}"
+    template = shapes.cluster.get(resource.KIND, shapes.name, where)["spec"]["kubeRay"]["podTemplate"]["spec"]
+    containers = [{**each, "volumeMounts": []} for each in template["containers"]]
+    return {"volumes": None, "containers": containers}
 
 
 def _starts(shapes: Resource) -> dict[str, tuple[str, int]]:
