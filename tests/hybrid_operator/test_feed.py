@@ -25,10 +25,8 @@ def test_what_waits_for_a_change_is_looked_at_first_when_all_is_listed() -> None
         queue = Queue(work, at_once=1, random_source=random.Random(0))
         feed = Feed(Store(), queue)
         for number in range(50):
-            resource = sample()[0]
-            generation = 2 if number == 37 else 1
-            about = {"namespace": "default", "uid": f"uid-{number}", "resourceVersion": "1", "generation": generation}
-            resource["metadata"] |= {"name": f"hd-{number}", **about}
+            resource = _resource(f"hd-{number}")
+            resource["metadata"]["generation"] = 2 if number == 37 else 1
             resource["status"] = {"observedGeneration": 1}
             feed.seen(kinds.HYBRID_DIFFUSION, resource)
         feed.complete()
