@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(2400)]
 
 NUMBER = int(os.environ.get("MANY_RESOURCES", "500"))
 SECONDS = float(os.environ.get("MANY_SECONDS", "600"))
+CHANGED = 10
 
 
 @dataclass(slots=True)
@@ -76,14 +78,13 @@ def test_at_rest_nothing_is_written_and_little_is_used(resources: Many) -> None:
 
 
 def test_a_change_of_one_is_reflected_within_two_seconds(resources: Many) -> None:
-    times = [many.seconds_to_reflect(resources.world, f"hd-{each}", ttl="4m") for each in range(10)]
+    times = [many.seconds_to_reflect(resources.world, f"hd-{each}", ttl="4m") for each in range(CHANGED)]
     print(f"\nA change is reflected after {max(times):.2f} s at most ({len(times)} changes).")
     assert max(times) < 2
 
 
 def test_after_a_restart_everything_is_read_within_thirty_seconds(resources: Many) -> None:
     """A new process has read everything once it knows of a change of the resource that it lists last."""
-    many.wait_for_rest(resources.world)  # else the new one does what the old one had begun
     resources.operator.stop()
     before, started = many.writes(resources.world), time.monotonic()
     resources.operator = many.Process(resources.world, folder=resources.folder, port=resources.port)
@@ -93,4 +94,7 @@ def test_after_a_restart_everything_is_read_within_thirty_seconds(resources: Man
     written = many.writes(resources.world)[len(before) :]
     print(f"\nA new process knew of a change after {seconds:.1f} s and wrote {len(written)} objects in all.")
     assert seconds < 30
-    assert [each for each in written if f"/hd-{NUMBER - 1}" not in each and not each.endswith("/events")] == []
+    # Nobody plays KubeRay any more, so what was changed is still under way.
+    changed = [*range(CHANGED), NUMBER - 1]
+    others = [each for each in written if not any(re.search(rf"/hd-{number}\b", each) for number in changed)]
+    assert [each for each in others if not each.endswith("/events")] == []
