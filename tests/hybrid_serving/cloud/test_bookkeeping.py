@@ -146,9 +146,9 @@ def test_a_price_change_is_for_what_comes_after(kept: Kept, some_work) -> None:
     assert before == pytest.approx((seconds - after * 3600 / 0.632) * 0.0632 / 3600)
     kept.books.close()
     store = SqliteStore(kept.path, is_read_only=True)
-    rates = {str(each.line.rate) for each in store.sums(after=0, until=time.time_ns()) if each.line.key.tenant == ""}
+    rates = {each.line.rate for each in store.sums(after=0, until=time.time_ns()) if each.line.key.tenant == ""}
     store.close()
-    assert rates <= {"0.0632", "0.632"}
+    assert rates <= {Decimal("0.0632"), Decimal("0.632")}
 
 
 def test_without_a_ledger_metrics_are_told_all_the_same(a_replica, tmp_path: Path, some_work) -> None:
