@@ -134,7 +134,9 @@ def test_a_server_that_goes_and_comes_back_costs_nothing_committed(server, an_in
 
 
 def test_who_may_only_write_writes_into_what_somebody_else_made(server, an_interval) -> None:
-    PostgresqlStore(server.address).latest()
+    maker = PostgresqlStore(server.address)
+    maker.latest()
+    maker.close()
     with psycopg.connect(server.address, autocommit=True) as owner:
         owner.execute("CREATE ROLE writer LOGIN")
         owner.execute("GRANT USAGE ON SCHEMA hybriddiffusion TO writer")
