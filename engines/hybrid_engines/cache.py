@@ -30,7 +30,7 @@ MANIFEST = "manifest.json"
 FULL = {errno.ENOSPC, errno.EDQUOT}
 ABANDONED_SECONDS = 3600.0
 """A folder of another machine in which nothing was written for this long belonged to a process that died."""
-INCOMPLETE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
+_INCOMPLETE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 """What an entry itself is to blame for, of all that may happen when a file is opened."""
 COUNTS = ("macs", "macs_with_attention", "parameters")
 
@@ -79,7 +79,7 @@ class Cache:
         folder = self.root / key
         if not folder.is_dir():
             return None
-        try:
+        with self.reading(key):
             manifest = digests.unseal((folder / MANIFEST).read_bytes())
             if manifest["ingredients"] != ingredients:
                 raise EntryRefused(f"Entry `{key}` was made for something else: {_difference(manifest, ingredients)}.")
@@ -87,17 +87,19 @@ class Cache:
                 if digests.file_digest(folder / name, memory=self.root / "digests") != digest:
                     raise EntryRefused(f"`{name}` of entry `{key}` is not the file that was published.")
             return Entry(folder, facts=_read_facts(manifest["facts"]), made=manifest["made"])
-        except (*INCOMPLETE, ValueError, KeyError, TypeError, AttributeError) as error:
+
+    @contextmanager
+    def reading(self, key: str) -> Iterator[None]:
+        """Tell what an entry is to blame for, `EntryRefused`, from what its file system is, `CacheUnreadable`."""
+        try:
+            yield
+        except (*_INCOMPLETE, ValueError, KeyError, TypeError, AttributeError) as error:
             raise EntryRefused(f"Entry `{key}` cannot be read: {error!r}.") from error
         except OSError as error:
-            raise self.unreadable(key, error) from error
-
-    def unreadable(self, key: str, error: OSError) -> CacheUnreadable:
-        """What a file system said when an entry was to be read, as a sentence."""
-        return CacheUnreadable(
-            f"Entry `{key}` of the engine cache `{self.root}` cannot be read ({error.strerror}); "
-            f"look at the volume, and at whether this user may read it."
-        )
+            raise CacheUnreadable(
+                f"Entry `{key}` of the engine cache `{self.root}` cannot be read ({error.strerror}); "
+                f"look at the volume, and at whether this user may read it."
+            ) from error
 
     @contextmanager
     def lock(self, key: str, *, on_wait: Callable[[], None]) -> Iterator[None]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hybrid_engines import digests, examination
-from hybrid_engines.cache import INCOMPLETE, MANIFEST, Cache, EntryRefused
+from hybrid_engines.cache import MANIFEST, Cache, EntryRefused
 from hybrid_engines.examination import Examination
 
 KEY_LENGTH = 64
@@ -49,7 +49,7 @@ def quarantined(store: Cache) -> Iterator[tuple[str, str]]:
 def describe(store: Cache, key: str) -> Listing:
     """An entry's manifest; raises `EntryRefused` if it is spoiled or not that key's."""
     folder = store.root / key
-    try:
+    with store.reading(key):
         manifest = digests.unseal((folder / MANIFEST).read_bytes())
         found = Listing(
             key=key,
@@ -60,10 +60,6 @@ def describe(store: Cache, key: str) -> Listing:
             size_bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
             examinations=examination.read_all(folder),
         )
-    except (*INCOMPLETE, ValueError, KeyError, TypeError) as error:
-        raise EntryRefused(f"Entry `{key}` cannot be read: {error!r}.") from error
-    except OSError as error:
-        raise store.unreadable(key, error) from error
     if digests.value_digest(found.ingredients) != key:
         raise EntryRefused(f"Entry `{key}` was renamed; what it was made of belongs to another key.")
     return found
@@ -73,14 +69,10 @@ def check(store: Cache, key: str) -> Listing:
     """Read every byte of an entry; a bad one is put into quarantine, then `EntryRefused` is raised."""
     try:
         found = describe(store, key)
-        for name, digest in found.files.items():
-            if digests.file_digest(store.root / key / name) != digest:
-                raise EntryRefused(f"`{name}` of entry `{key}` is not the file that was published.")
-    except INCOMPLETE as error:
-        store.quarantine(key, reason=f"{error}")
-        raise EntryRefused(f"Entry `{key}` cannot be read: {error}.") from error
-    except OSError as error:
-        raise store.unreadable(key, error) from error
+        with store.reading(key):
+            for name, digest in found.files.items():
+                if digests.file_digest(store.root / key / name) != digest:
+                    raise EntryRefused(f"`{name}` of entry `{key}` is not the file that was published.")
     except EntryRefused as error:
         store.quarantine(key, reason=str(error))
         raise
