@@ -102,10 +102,14 @@ def read_token(text: str, *, keys: PublicKeys, audience: str, now: datetime) -> 
 class KeyRing:
     """The keys of a service: the newest signs, all verify, so that a key can be replaced without losing handoffs."""
 
-    signing: SigningKey
-    public: PublicKeys
     keys: tuple[SigningKey, ...]
     """All of them, the newest last."""
+    public: PublicKeys
+
+    @property
+    def signing(self) -> SigningKey:
+        """The newest."""
+        return self.keys[-1]
 
     def vouchers(self, *, now: datetime) -> dict[str, str]:
         """By key id what each key signed: the list of all keys as it is now."""
@@ -119,7 +123,7 @@ class KeyRing:
         if not texts:
             raise KeyInvalidError("There is no signing key; add one as base64 of 32 random bytes.")
         keys = tuple(SigningKey.from_text(key_id, texts[key_id]) for key_id in sorted(texts))
-        return cls(signing=keys[-1], public=PublicKeys({key.id: key.private.public_key() for key in keys}), keys=keys)
+        return cls(keys=keys, public=PublicKeys({key.id: key.private.public_key() for key in keys}))
 
 
 def succeeded(believed: PublicKeys, *, vouchers: Mapping[str, object], now: datetime) -> PublicKeys:
