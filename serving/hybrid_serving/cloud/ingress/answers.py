@@ -85,32 +85,12 @@ def fingerprint(pictures: Sequence[Picture]) -> str:
 
 def hybrid(order: Order, *, cost: Object | None) -> Object:
     """What this service adds: everything needed to draw the same again, and what it cost."""
-    settings = order.settings[0]
-    return {
-        "id": order.id,
-        "seed": str(settings.seed),
-        "sampler": settings.sampler,
-        "steps": settings.steps,
-        "split": order.split,
-        "split_reason": order.plan.reason,
-        "guidance_scale": settings.guidance_scale,
-        "negative_prompt": settings.negative_prompt,
-        "cost": cost,
-    }
+    return {**order.described(), "negative_prompt": order.settings[0].negative_prompt, "cost": cost}
 
 
 def reported(receipt: Receipt, *, cost: Object) -> Object:
     """The same of a picture that a device finished; its prompts never came back."""
-    return {
-        "id": receipt.handoff,
-        "seed": receipt.seed,
-        "sampler": receipt.sampler,
-        "steps": receipt.steps,
-        "split": receipt.split,
-        "split_reason": receipt.split_reason,
-        "guidance_scale": receipt.guidance_scale,
-        "cost": cost,
-    }
+    return {**receipt.described, "id": receipt.handoff, "cost": cost}
 
 
 def _echo(order: Order) -> Object:

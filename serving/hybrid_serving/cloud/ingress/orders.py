@@ -5,7 +5,7 @@ Pure but for the seed and the plan, which the caller's callables make.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from hybrid_api import scalars
 from hybrid_api.prices import PriceList
@@ -48,6 +48,19 @@ class Order:
     def split(self) -> int:
         """Step at which the first segment stops."""
         return self.plan.stops[0] if self.plan.stops else self.steps
+
+    def described(self) -> dict[str, Any]:
+        """How its pictures come about, as answers tell it; JSON without a prompt."""
+        settings = self.settings[0]
+        return {
+            "id": self.id,
+            "seed": str(settings.seed),
+            "sampler": settings.sampler,
+            "steps": settings.steps,
+            "split": self.split,
+            "split_reason": self.plan.reason,
+            "guidance_scale": settings.guidance_scale,
+        }
 
     @property
     def pixels(self) -> scalars.Size:

@@ -7,7 +7,7 @@ remembers anything for a device. Holds no prompt: proxies bound headers.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -34,13 +34,9 @@ class Receipt:
     networks: Mapping[str, str]
     """Digest of each segment's network, as in the handoff: only who has the same can price what they took."""
     tenant: str
-    seed: str
-    """Unsigned 64-bit, decimal."""
-    sampler: str
+    described: dict[str, Any]
+    """How the picture came about, as answers tell it."""
     steps: int
-    split: int
-    split_reason: str
-    guidance_scale: float
     size: str
     """`WIDTHxHEIGHT`."""
     rows_a_step: int
@@ -53,18 +49,13 @@ class Receipt:
         cls, order: Order, *, handoff: str, facts: Facts, bookings: Sequence[Booking], egress_bytes: int
     ) -> "Receipt":
         """The receipt for an order of one picture, after the cloud's segments."""
-        settings = order.settings[0]
         return cls(
             handoff=handoff,
             model=facts.model,
             networks=facts.networks,
             tenant=order.tenant,
-            seed=str(settings.seed),
-            sampler=settings.sampler,
-            steps=settings.steps,
-            split=order.split,
-            split_reason=order.plan.reason,
-            guidance_scale=settings.guidance_scale,
+            described=order.described(),
+            steps=order.steps,
             size=order.size,
             rows_a_step=order.rows_a_step,
             bookings=_summed(bookings),
