@@ -5,6 +5,7 @@ Plain ASGI, because it must act before a byte of the body is kept, and must not 
 
 import asyncio
 import contextlib
+import traceback
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -45,12 +46,20 @@ class BodyLimit:
             return
         try:
             await self._app(scope, counter.receive, counter.send)
-        except _TooLargeError:
+        except _TooLargeError as error:
+            _let_go(error)
             await counter.refuse()
 
 
 class _TooLargeError(Exception):
     """Unwinds the application; never leaves this module."""
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Drop what was read of the body: frameworks tie its reader's frame into a cycle that lives until a collection."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 class _Counter:

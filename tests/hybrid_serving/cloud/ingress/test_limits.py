@@ -1,8 +1,11 @@
 """The body limit as bare ASGI: what it lets through, what it answers, and that it does not read on."""
 
 import asyncio
+import gc
 import json
+import tracemalloc
 
+import fastapi
 import pytest
 
 from hybrid_serving.cloud.ingress.limits import BodyLimit
@@ -89,6 +92,41 @@ def test_an_undeclared_body_is_counted_and_answered_at_the_limit(app, declared: 
     assert client.taken_before_answer == 2
     assert [message["type"] for message in client.sent] == ["http.response.start", *["http.response.body"] * 2]
     assert [message.get("more_body") for message in client.sent] == [None, True, False]
+
+
+def test_nothing_of_a_refused_body_waits_for_the_garbage_collector() -> None:
+    app = fastapi.FastAPI()
+
+    @app.post("/")
+    async def read(body: dict) -> None: ...
+
+    app.add_middleware(BodyLimit, limit_bytes=lambda: 2**20)
+    scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"", "http_version": "1.1"}
+    scope["headers"] = [(b"content-type", b"application/json")]
+
+    class Fresh(Client):
+        """Its chunks are allocated as they are read."""
+
+        async def receive(self) -> dict:
+            self.taken += 1
+            return {"type": "http.request", "body": bytes(2**16), "more_body": self.taken < 40}
+
+    async def refuse(times: int) -> None:
+        for _ in range(times):
+            client = Fresh()
+            await app(scope, client.receive, client.send)
+            assert client.status == 413
+
+    asyncio.run(refuse(1))
+    gc.disable()
+    tracemalloc.start()
+    try:
+        asyncio.run(refuse(10))
+        left_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert left_bytes < 2**20
 
 
 @pytest.mark.parametrize("declared", [None, "6000"])
