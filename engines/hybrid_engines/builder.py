@@ -7,7 +7,7 @@ import importlib.metadata
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hybrid_engines import examination, examiner, networks, probe, reference, resolve
+from hybrid_engines import examination, examiner, folding, networks, probe, reference, resolve
 from hybrid_engines.cache import Cache, Entry
 from hybrid_engines.engine import Facts
 from hybrid_engines.parts import ModelError, read_json
@@ -35,6 +35,7 @@ def _compile(wanted: Plan, *, folder: Path, progress: Progress) -> Facts:
     asked = probe.question(wanted.signature, rows=rows, vocabulary=wanted.vocabulary)
     probe.write(folder, asked=asked, answer=reference.answer(module, asked))
     facts = reference.count(module, asked)
+    folding.fold(module)
     resolve.backend(wanted.backend).make(module, plan=wanted, folder=folder, progress=progress)
     return facts
 
