@@ -14,7 +14,7 @@ import random
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,13 +84,15 @@ def measure(case: Case, *, threads: int, rounds: int) -> dict[str, Any]:
 
 
 def _engines(model: Model, *, size: Size, threads: int) -> Iterator[tuple[str, Engine]]:
+    f32 = EngineSpec(backend="openvino", precision="f32", batch_sizes=BATCHES, threads=threads)
     wanted = {
-        "ONNX Runtime f32": EngineSpec(backend="onnxruntime", precision="f32", batch_sizes=BATCHES, threads=threads),
-        "OpenVINO f32": EngineSpec(backend="openvino", precision="f32", batch_sizes=BATCHES, threads=threads),
+        "ONNX Runtime f32": replace(f32, backend="onnxruntime"),
+        "OpenVINO f32": f32,
+        "OpenVINO f32 static": replace(f32, graph="static"),
     }
     if cpu.has_bf16():
-        spec = EngineSpec(backend="openvino", precision="bf16", batch_sizes=BATCHES, threads=threads)
-        wanted["OpenVINO bf16"] = spec
+        wanted["OpenVINO bf16"] = replace(f32, precision="bf16")
+        wanted["OpenVINO bf16 static"] = replace(f32, precision="bf16", graph="static")
     for name, spec in wanted.items():
         yield name, build.ensure(model, "unet", spec=spec, size=size, cache=CACHE / "engines")
 

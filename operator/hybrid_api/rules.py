@@ -36,6 +36,14 @@ PRECISION_OF_THE_BACKEND = Rule(
     message="expected a precision of the backend: `F32` on all, `BF16` on TensorRT and OpenVINO, `F16` on TensorRT",
 )
 
+GRAPH_OF_THE_BACKEND = Rule(
+    cel=(
+        "!has(self.backend) || !has(self.graph) || 'Auto' in [self.backend, self.graph] || "
+        "self.backend == 'OpenVINO' || (self.backend == 'TensorRT') == (self.graph == 'Static')"
+    ),
+    message="expected a graph of the backend: `Static` on TensorRT and OpenVINO, `Dynamic` on all but TensorRT",
+)
+
 REPLICAS_OR_AUTOSCALING = Rule(
     cel="has(self.replicas) != has(self.autoscaling)",
     message="expected either `replicas` or `autoscaling`",
@@ -130,3 +138,8 @@ def is_precision_of(backend: str, precision: str) -> bool:
     if backend in {"Auto", "TensorRT"} or precision in {"Auto", "F32"}:
         return True
     return (backend, precision) == ("OpenVINO", "BF16")
+
+
+def is_graph_of(backend: str, graph: str) -> bool:
+    """Python form of `GRAPH_OF_THE_BACKEND`."""
+    return "Auto" in {backend, graph} or backend == "OpenVINO" or (backend == "TensorRT") == (graph == "Static")

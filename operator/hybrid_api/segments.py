@@ -16,6 +16,7 @@ from hybrid_api.tags import KEY, Tag
 Place = Literal["Cloud", "Edge"]
 Backend = Literal["Auto", "TensorRT", "OpenVINO", "ONNXRuntime", "Eager"]
 Precision = Literal["Auto", "F32", "BF16", "F16"]
+Graph = Literal["Auto", "Static", "Dynamic"]
 BatchSize = Annotated[int, Field(strict=True, ge=1, le=256)]
 
 
@@ -54,7 +55,7 @@ class Steps(ApiModel):
 class Engine(ApiModel):
     """How the segment's networks are compiled and called. All of it is in the engine's key: a change compiles anew."""
 
-    model_config = ConfigDict(json_schema_extra=with_rules(rules.PRECISION_OF_THE_BACKEND))
+    model_config = ConfigDict(json_schema_extra=with_rules(rules.PRECISION_OF_THE_BACKEND, rules.GRAPH_OF_THE_BACKEND))
 
     backend: Annotated[Backend, Tag.FIXED] = "Auto"
     """`TensorRT` for NVIDIA GPUs, `OpenVINO` for x86 processors, `ONNXRuntime` for any processor, `Eager` for torch as
@@ -62,6 +63,9 @@ class Engine(ApiModel):
     precision: Annotated[Precision, Tag.FIXED] = "Auto"
     """`F32` on every backend, `BF16` on TensorRT and OpenVINO, `F16` on TensorRT; `Auto` is `F16` on TensorRT and `F32`
     elsewhere."""
+    graph: Annotated[Graph, Tag.FIXED] = "Auto"
+    """`Static` compiles one graph for every batch size: faster calls of few rows, but a start loads them all and each
+    holds the weights. `Dynamic` compiles one for all. `Auto` is `Static` on TensorRT and `Dynamic` elsewhere."""
     batch_sizes: Annotated[
         tuple[BatchSize, ...],
         Tag.FIXED,
@@ -80,6 +84,7 @@ class Engine(ApiModel):
     @model_validator(mode="after")
     def _check(self) -> Self:
         rules.PRECISION_OF_THE_BACKEND.check(rules.is_precision_of(self.backend, self.precision))
+        rules.GRAPH_OF_THE_BACKEND.check(rules.is_graph_of(self.backend, self.graph))
         return self
 
 

@@ -47,6 +47,7 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "spec.segments[].steps.max": {"spec.segments[1].steps.max": 6},
     "spec.segments[].engine.backend": {"spec.segments[0].engine.backend": "Eager"},
     "spec.segments[].engine.precision": {"spec.segments[0].engine.precision": "BF16"},
+    "spec.segments[].engine.graph": {"spec.segments[0].engine.graph": "Static"},
     "spec.segments[].engine.batchSizes": {"spec.segments[0].engine.batchSizes": [1, 4]},
     "spec.segments[].engine.threads": {"spec.segments[0].engine.threads": 3},
     "spec.segments[].workers.replicas": {"spec.segments[1].workers.replicas": 3},

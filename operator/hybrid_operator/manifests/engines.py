@@ -69,6 +69,7 @@ def command(hd: HybridDiffusion, segment: Segment) -> list[str]:
         *sizes,
         *("--backend", engine.backend.lower()),
         *("--precision", engine.precision.lower()),
+        *("--graph", engine.graph.lower()),
         *("--threads", str(engine.threads)),
         *("--batch-sizes", ",".join(map(str, engine.batch_sizes))),
         *("--report", _TERMINATION_MESSAGE),

@@ -10,7 +10,7 @@ from hybrid_api import segments
 from hybrid_api.serve_config import Fixed
 from hybrid_engines import build, models
 from hybrid_engines.engine import Engine
-from hybrid_engines.spec import BackendName, EngineSpec, Precision
+from hybrid_engines.spec import BackendName, EngineSpec, Graph, Precision
 from hybrid_serving.cloud.networks import Networks, Size
 from hybrid_serving.cloud.preparation import Preparation
 from hybrid_serving.cloud.prompts import Embeddings, PromptTokenizer
@@ -37,6 +37,7 @@ def engine_spec(engine: segments.Engine) -> EngineSpec:
     return EngineSpec(
         backend=cast("BackendName", engine.backend.lower()),
         precision=cast("Precision", engine.precision.lower()),
+        graph=cast("Graph", engine.graph.lower()),
         batch_sizes=tuple(sorted(engine.batch_sizes)),
         threads=engine.threads,
     )

@@ -61,19 +61,19 @@ def test_the_engines_program_takes_the_command() -> None:
 
 
 @pytest.mark.parametrize(
-    ("engine", "backend", "precision"),
+    ("engine", "backend", "precision", "graph"),
     [
-        ({"backend": "TensorRT", "precision": "F16"}, "tensorrt", "f16"),
-        ({"backend": "TensorRT"}, "tensorrt", "auto"),
-        ({"backend": "ONNXRuntime", "precision": "F32"}, "onnxruntime", "f32"),
-        ({"backend": "OpenVINO", "precision": "BF16"}, "openvino", "bf16"),
+        ({"backend": "TensorRT", "precision": "F16"}, "tensorrt", "f16", "auto"),
+        ({"backend": "TensorRT"}, "tensorrt", "auto", "auto"),
+        ({"backend": "ONNXRuntime", "precision": "F32"}, "onnxruntime", "f32", "auto"),
+        ({"backend": "OpenVINO", "precision": "BF16", "graph": "Static"}, "openvino", "bf16", "static"),
     ],
     ids=str,
 )
-def test_a_job_builds_the_engine_that_was_asked_for(engine: Manifest, backend: str, precision: str) -> None:
+def test_a_job_builds_the_engine_that_was_asked_for(engine: Manifest, backend: str, precision: str, graph: str) -> None:
     made = jobs(changed({"spec.engineCache": CLAIM, "spec.segments[1].engine": engine}))
     parsed = program._parser().parse_args(command(made["small"])[3:])
-    assert (parsed.backend, parsed.precision) == (backend, precision)
+    assert (parsed.backend, parsed.precision, parsed.graph) == (backend, precision, graph)
 
 
 def test_every_size_is_built() -> None:

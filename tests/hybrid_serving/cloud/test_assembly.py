@@ -14,7 +14,7 @@ import pytest
 from hybrid_api import documents, segments, serve_config
 from hybrid_engines import build, models
 from hybrid_engines.backends.selection import OFFERS
-from hybrid_engines.spec import BackendName, BackendUnavailable, EngineError, EngineSpec, Precision
+from hybrid_engines.spec import BackendName, BackendUnavailable, EngineError, EngineSpec, Graph, Precision
 from hybrid_serving import sampler
 from hybrid_serving.cloud import assembly
 from hybrid_serving.cloud.worker import Worker
@@ -26,31 +26,35 @@ STORE = Path(__file__).resolve().parents[3] / ".engine_cache"
 SAMPLE = STORE.parent / "e2e" / "samples" / "shapes.yaml"
 
 
-BACKENDS, PRECISIONS = get_args(segments.Backend), get_args(segments.Precision)
-PAIRS = [*itertools.product(BACKENDS, PRECISIONS)]
+BACKENDS, PRECISIONS, GRAPHS = (get_args(each) for each in (segments.Backend, segments.Precision, segments.Graph))
+ASKED = [*itertools.product(BACKENDS, PRECISIONS, GRAPHS)]
 
 
-def is_offered(backend: str, precision: str) -> bool:
-    return "Auto" in {backend, precision} or precision.lower() in OFFERS[backend.lower()].precisions
+def is_offered(backend: str, precision: str, graph: str) -> bool:
+    if backend == "Auto":
+        return True
+    offer = OFFERS[backend.lower()]
+    return {precision.lower(), graph.lower()} <= {"auto", *offer.precisions, *offer.graphs}
 
 
-@pytest.mark.parametrize(("backend", "precision"), [pair for pair in PAIRS if not is_offered(*pair)])
-def test_a_precision_that_a_backend_lacks_cannot_be_asked_for(backend: Any, precision: Any) -> None:
-    with pytest.raises(ValueError, match="expected a precision of the backend"):
-        segments.Engine(backend=backend, precision=precision)
+@pytest.mark.parametrize(("backend", "precision", "graph"), [asked for asked in ASKED if not is_offered(*asked)])
+def test_what_a_backend_lacks_cannot_be_asked_for(backend: Any, precision: Any, graph: Any) -> None:
+    with pytest.raises(ValueError, match=r"expected a (precision|graph) of the backend"):
+        segments.Engine(backend=backend, precision=precision, graph=graph)
 
 
-@pytest.mark.parametrize(("backend", "precision"), [pair for pair in PAIRS if is_offered(*pair)])
-def test_every_engine_that_the_resource_can_ask_for_is_one(backend: Any, precision: Any) -> None:
-    asked = segments.Engine(backend=backend, precision=precision, batch_sizes=(8, 1, 2), threads=3)
+@pytest.mark.parametrize(("backend", "precision", "graph"), [asked for asked in ASKED if is_offered(*asked)])
+def test_every_engine_that_the_resource_can_ask_for_is_one(backend: Any, precision: Any, graph: Any) -> None:
+    asked = segments.Engine(backend=backend, precision=precision, graph=graph, batch_sizes=(8, 1, 2), threads=3)
     spec = assembly.engine_spec(asked)
-    assert (spec.backend, spec.precision) == (backend.lower(), precision.lower())
+    assert (spec.backend, spec.precision, spec.graph) == (backend.lower(), precision.lower(), graph.lower())
     assert (spec.batch_sizes, spec.threads) == ((1, 2, 8), 3)
 
 
-def test_the_resource_names_every_backend_and_precision_that_there_is() -> None:
+def test_the_resource_names_every_backend_precision_and_graph_that_there_is() -> None:
     assert {name.lower() for name in BACKENDS} == set(get_args(BackendName))
     assert {name.lower() for name in PRECISIONS} == set(get_args(Precision))
+    assert {name.lower() for name in GRAPHS} == set(get_args(Graph))
 
 
 @pytest.fixture(scope="module")
