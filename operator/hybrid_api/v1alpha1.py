@@ -51,8 +51,6 @@ class Handoff(ApiModel):
 
     ttl: Annotated[PositiveDuration, Tag.TUNABLE] = parse_duration("5m")
     """How long a handoff is valid after it was issued."""
-    max_attempts: Annotated[int, Tag.TUNABLE, Field(strict=True, ge=1, le=10)] = 2
-    """How often one trajectory may leave the cloud before its own workers finish it."""
     signing_key_secret_ref: SecretRef | None = None
     """A Secret with one Ed25519 seed an entry, 32 bytes as base64; the entry's name is the key id. The last name in
     alphabetical order signs, any of them verifies. Absent, the operator makes `<name>-signing` with one key; set the

@@ -140,7 +140,7 @@ def test_defaults_of_the_fixed_half_are_never_stored(objects: client.CustomObjec
     assert stored["ingress"] == {"replicas": 1, "service": {"type": "ClusterIP"}}
     assert stored.keys().isdisjoint({"replicas", "kubeRay", "engineCache", "store"})
     assert stored["rollout"] == {"progressDeadline": "10m", "drainTime": "2m", "onFailure": "RollBack"}
-    assert stored["handoff"] == {"ttl": "5m", "maxAttempts": 2}
+    assert stored["handoff"] == {"ttl": "5m"}
     assert stored["requests"]["limits"]["bodySize"] == "1Mi"
 
 

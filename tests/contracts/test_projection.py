@@ -73,7 +73,6 @@ CHANGES: Mapping[str, Mapping[str, Any]] = {
     "spec.ingress.replicas": {"spec.ingress.replicas": 2},
     "spec.ingress.apiKeysSecretRef.name": {"spec.ingress.apiKeysSecretRef.name": "others"},
     "spec.handoff.ttl": {"spec.handoff.ttl": "1m"},
-    "spec.handoff.maxAttempts": {"spec.handoff.maxAttempts": 1},
     "spec.handoff.signingKeySecretRef.name": {"spec.handoff.signingKeySecretRef.name": "others"},
     "spec.cost.currency": {"spec.cost.currency": "EUR"},
     "spec.cost.priceListRef.name": {"spec.cost.priceListRef.name": "others"},

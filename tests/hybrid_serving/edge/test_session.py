@@ -169,8 +169,8 @@ def test_a_service_that_takes_nothing_back_is_told(
     cloud = a_cloud(fakes.handoff())
 
     def refuse(_: HandedOver) -> dict[str, Any]:
-        raise Refused("The handoff is spent.", status=410, code="handoff_spent")
+        raise Refused("The handoff expired.", status=410, code="handoff_expired")
 
     monkeypatch.setattr(cloud.service, "finish_handoff", refuse)
-    with pytest.raises(Refused, match="spent"):
+    with pytest.raises(Refused, match="expired"):
         a_session(cloud, device=None).draw(ORDER)

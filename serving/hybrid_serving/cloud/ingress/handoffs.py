@@ -60,9 +60,6 @@ def opened(service: Service, data: bytes) -> Handoff:
 
 def _accepted(service: Service, data: bytes) -> Handoff:
     handoff = files.unpack(data, keys=service.signing.ring().public, now=service.now())
-    if handoff.attempt > service.terms.handoff_attempts:
-        message = f"The handoff is attempt {handoff.attempt} of {service.terms.handoff_attempts}; ask for a new one."
-        raise ApiError(message, code="handoff_spent")
     if dict(handoff.networks) != service.facts.networks:
         message = "The handoff was made for other networks than this service has now; ask for a new one."
         raise ApiError(message, code="handoff_network_changed")

@@ -25,7 +25,6 @@ class Terms:
     queue_seconds: float
     body_bytes: int
     handoff_seconds: float
-    handoff_attempts: int
     shares: tuple[Steps, ...]
     """One for each segment but the last, in denoising order."""
     prices: PriceList | None
@@ -45,7 +44,6 @@ def read(tunable: Tunable, *, sizes: tuple[Size, ...]) -> Terms:
         queue_seconds=limits.queue_time.total_seconds(),
         body_bytes=limits.body_size,
         handoff_seconds=tunable.spec.handoff.ttl.total_seconds(),
-        handoff_attempts=tunable.spec.handoff.max_attempts,
         shares=tuple(segment.steps for segment in tunable.spec.segments if segment.steps is not None),
         prices=tunable.prices,
     )

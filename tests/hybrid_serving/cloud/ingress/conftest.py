@@ -135,7 +135,6 @@ def make_terms(**changes: object) -> Terms:
         queue_seconds=30.0,
         body_bytes=2**20,
         handoff_seconds=300.0,
-        handoff_attempts=2,
         shares=(Steps(value=Share(percent=40)),),
         prices=PriceList(currency="USD", cpu_core_hour=Decimal("0.0316"), egress_gib=Decimal("0.09")),
     )

@@ -187,13 +187,6 @@ def test_an_expired_handoff_is_gone(ask, service) -> None:
     assert (answer.status_code, answer.json()["error"]["code"]) == (410, "handoff_expired")
 
 
-def test_a_handoff_beyond_its_attempts_is_gone(ask, service, terms) -> None:
-    data = hand_over(ask).content
-    service.terms = terms(handoff_attempts=0)
-    answer = ask("POST", FINISH, content=data)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (410, "handoff_spent")
-
-
 def test_a_handoff_for_other_networks_is_gone(ask, service, facts) -> None:
     data = hand_over(ask).content
     service.facts = facts("large", "tiny")
