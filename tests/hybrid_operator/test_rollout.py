@@ -74,6 +74,11 @@ def test_engines_are_built_before_anything_runs() -> None:
     assert Run("b") in planned(a_goal(builds_engines=True), built).actions
 
 
+def test_an_engine_job_that_somebody_deleted_is_made_again_while_its_revision_serves() -> None:
+    settled = observed(serving("b", 2, engines=Stage.ABSENT), routed="b")
+    assert planned(a_goal(builds_engines=True), settled).actions[-3:] == (Route("b"), Build("b"), Run("b"))
+
+
 def test_the_old_revision_stays_until_it_has_nothing_in_flight() -> None:
     old, new = serving(in_flight=3), serving("b", 2)
     flipped = Observed(revisions=(old, new), routed="b", routed_at=NOW)

@@ -71,7 +71,8 @@ def worker(hd: HybridDiffusion, segment: Segment, *, revision: str, defaults: De
     _tells_what_it_occupies(completed)
     if not engines.is_shared(hd):
         building = engines.builder(hd, segment, like=ray_container(completed))
-        completed["spec"]["initContainers"] = [building, *completed["spec"].get("initContainers", [])]
+        # Last, because what a template starts before it may fetch the weights.
+        completed["spec"]["initContainers"] = [*completed["spec"].get("initContainers", []), building]
     return completed
 
 

@@ -233,10 +233,12 @@ def test_a_worker_with_a_shared_cache_builds_nothing() -> None:
     assert "initContainers" not in templates(parsed(everything()))["large"]["spec"]
 
 
-def test_what_a_template_starts_before_ray_still_starts() -> None:
+def test_what_a_template_starts_before_ray_starts_before_engines_are_built_from_what_it_fetched() -> None:
     first = {"name": "weights", "image": "fetch:1"}
     hd = resource({WORKER_TEMPLATE: {"spec": {"initContainers": [first]}}})
-    assert first in templates(hd)["large"]["spec"]["initContainers"]
+    started = templates(hd)["large"]["spec"]["initContainers"]
+    assert started[0] == first
+    assert [each["name"] for each in started] == ["weights", "engines"]
 
 
 def test_rendering_changes_nothing_in_the_resource(hd: HybridDiffusion) -> None:
