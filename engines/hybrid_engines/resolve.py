@@ -81,5 +81,5 @@ def exporter(backend_name: str) -> str:
     """Digest of the sources that decide what is exported; they are read, not imported."""
     here = Path(__file__).parent
     graph = ("graph.py",) if backend_name in THROUGH_ONNX else ()
-    sources = ("networks.py", "widths.py", "folding.py", *graph, f"backends/{backend_name}.py")
+    sources = ("builder.py", "networks.py", "widths.py", "folding.py", *graph, f"backends/{backend_name}.py")
     return digests.value_digest([digests.file_digest(here / source) for source in sources])
