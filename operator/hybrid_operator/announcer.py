@@ -56,7 +56,9 @@ class Announcer:
             self.store.drop(kinds.HYBRID_DIFFUSION, live)
             return
         metrics.WRITES.labels(kinds.HYBRID_DIFFUSION.name, "status").inc()
-        self.store.put(kinds.HYBRID_DIFFUSION, written)
+        # What somebody changed since `live` is left to the watch: it has the resource looked at, this would hide it.
+        if _asks_for_the_same(live, written):
+            self.store.put(kinds.HYBRID_DIFFUSION, written)
 
     async def _tell(self, event: Manifest) -> None:
         """Events are for people; that one is lost must not keep anything from being done."""
@@ -66,3 +68,9 @@ class Announcer:
             return
         except ClusterError as error:
             logger.warning("An Event could not be posted: %s", error)
+
+
+def _asks_for_the_same(one: Manifest, other: Manifest) -> bool:
+    """Whether both ask the operator for the same, whatever their statuses say."""
+    asked = ("uid", "generation", "annotations", "deletionTimestamp")
+    return all(one["metadata"].get(name) == other["metadata"].get(name) for name in asked)

@@ -80,6 +80,11 @@ class Prober:
         proof.asked_at = now
         proof.task = asyncio.create_task(self._prove(key, proof, of=of, ask=ask), name=f"probe {key} {revision}")
 
+    def proven(self, key: Key, revision: str) -> frozenset[str]:
+        """What of a revision was there when it drew."""
+        proof = self._proofs.get((key, revision))
+        return proof.of if proof and proof.answer.verdict is Verdict.PASSED else frozenset()
+
     def keep(self, key: Key, *, revisions: tuple[str, ...]) -> None:
         """Forget what was asked of other revisions."""
         for known in [known for known in self._proofs if known[0] == key and known[1] not in revisions]:

@@ -127,8 +127,12 @@ def plan(goal: Goal, observed: Observed, *, now: datetime) -> Plan:
 
 
 def keeping(plan: Plan) -> tuple[Action, ...]:
-    """Of a plan's steps those that keep what serves, for when nothing new can be made."""
-    return tuple(each for each in plan.actions if isinstance(each, Route | Run) and each.revision == plan.serving)
+    """Of a plan's steps those that keep what serves and remove what is over, for when nothing new can be made."""
+    return tuple(
+        each
+        for each in plan.actions
+        if isinstance(each, Remove) or (isinstance(each, Route | Run) and each.revision == plan.serving)
+    )
 
 
 def soonest(*waits: timedelta | None) -> timedelta | None:
@@ -291,12 +295,14 @@ def _is_idle(revision: Revision, observed: Observed, *, goal: Goal, now: datetim
     if revision.service is Stage.ABSENT or observed.routed_at is None:
         return True
     since = now - observed.routed_at
-    return since >= goal.drain_time or (since >= SETTLE and revision.in_flight == 0)
+    return since >= max(goal.drain_time, SETTLE) or (since >= SETTLE and revision.in_flight == 0)
 
 
 def _failure(wanted: Revision, goal: Goal, *, now: datetime) -> Failure | None:
     if wanted.failure:
         return wanted.failure
+    if wanted.service is Stage.DONE and wanted.probe is not Verdict.FAILED:
+        return None  # it runs, and nobody was there in time to see it draw
     left = _until_deadline(wanted, goal, now=now)
     if left is None or left > _AT_ONCE:
         return None

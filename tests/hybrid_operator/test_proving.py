@@ -9,7 +9,7 @@ from tests.hybrid_operator.fake_cluster import FakeCluster
 from tests.hybrid_operator.variants import sample
 
 from hybrid_api import documents
-from hybrid_operator import manifests
+from hybrid_operator import manifests, probe
 from hybrid_operator.blueprint import Blueprint
 from hybrid_operator.children import LABEL_REVISION, LABEL_ROLE, Children
 from hybrid_operator.cluster import Cluster
@@ -25,9 +25,11 @@ class Listening:
 
     def __init__(self) -> None:
         self.keys: list[str | None] = []
+        self.addresses: list[Any] = []
 
-    async def ask(self, *_: Any, path: str, key: str | None, **__: Any) -> tuple[int, bytes]:
+    async def ask(self, address: Any, *_: Any, path: str, key: str | None, **__: Any) -> tuple[int, bytes]:
         self.keys.append(key)
+        self.addresses.append(address)
         if path == "/metrics":
             return 200, b'haproxy_backend_current_sessions{proxy="http-shapes"} 0\n'
         return 503, b"busy"
@@ -93,3 +95,16 @@ def test_a_revision_is_idle_only_if_no_pod_of_its_ingress_runs_unasked(
     """One that is overloaded is not ready, and has the most requests of all."""
     proving = Proving(cast("Cluster", FakeCluster()), Listening(), Prober(lambda _: None))
     assert asyncio.run(proving.in_flight("r1", a_blueprint(*pods))) == expected
+
+
+def test_a_pod_that_is_new_is_asked_rather_than_one_that_has_drawn() -> None:
+    async def story() -> None:
+        caller, told = Listening(), asyncio.Event()
+        prober = Prober(lambda _: told.set())
+        prober.proof(KEY, "r1", assumed_of=frozenset({"a", "b"}))
+        proving = Proving(cast("Cluster", FakeCluster()), cast("probe.Caller", caller), prober)
+        proving.prove(KEY, "r1", a_blueprint(a_pod("a"), a_pod("b"), a_pod("c")))
+        await asyncio.wait_for(told.wait(), 5)
+        assert caller.addresses == [probe.of_pod(a_pod("c"))]
+
+    asyncio.run(story())

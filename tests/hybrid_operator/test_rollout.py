@@ -94,6 +94,13 @@ def test_an_idle_old_revision_stays_until_every_node_has_heard_of_the_new_one() 
     assert Remove("a") not in planned(a_goal(), flipped, now=NOW + SETTLE / 2).actions
 
 
+def test_no_drain_time_is_so_short_that_nodes_still_send_requests_to_the_old_revision() -> None:
+    flipped = Observed(revisions=(serving(in_flight=7), serving("b", 2)), routed="b", routed_at=NOW)
+    goal = replace(a_goal(), drain_time=timedelta(0))
+    assert Remove("a") not in planned(goal, flipped, now=NOW + SETTLE / 2).actions
+    assert Remove("a") in planned(goal, flipped, now=NOW + SETTLE).actions
+
+
 def test_a_revision_that_cannot_say_what_is_in_flight_goes_when_its_time_is_over() -> None:
     flipped = Observed(revisions=(serving(in_flight=None), serving("b", 2)), routed="b", routed_at=NOW)
     assert Remove("a") not in planned(a_goal(), flipped, now=NOW + DRAIN - timedelta(seconds=1)).actions
@@ -181,6 +188,19 @@ def test_while_nothing_new_can_be_made_what_serves_is_kept() -> None:
     plan = planned(a_goal("b"), observed(serving()))
     assert Record("b", 2) in plan.actions
     assert rollout.keeping(plan) == (Route("a"), Run("a"))
+
+
+def test_while_nothing_new_can_be_made_what_is_over_goes_all_the_same() -> None:
+    plan = planned(a_goal("c"), observed(serving(), starting()))
+    assert rollout.keeping(plan) == (Route("a"), Run("a"), Remove("b"))
+
+
+@pytest.mark.parametrize("probe", [Verdict.NONE, Verdict.PASSED])
+def test_a_revision_that_runs_is_not_rejected_because_nobody_looked_in_time(probe: Verdict) -> None:
+    late = starting(since=2 * DEADLINE, service=Stage.DONE, probe=probe)
+    assert planned(a_goal(), observed(serving(), late)).rejected is None
+    failed = replace(late, probe=Verdict.FAILED)
+    assert planned(a_goal(), observed(serving(), failed)).rejected is not None
 
 
 def test_suspending_stops_what_costs_money_and_keeps_record_and_route() -> None:
