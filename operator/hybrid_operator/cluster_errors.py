@@ -73,6 +73,10 @@ class KindMissing(Refused):
     """The server does not know this kind of object: its definition is not installed."""
 
 
+class WebhookFailed(Refused):
+    """A policy's webhook does not answer, and the cluster lets nothing pass without it."""
+
+
 class TooManyRequests(Refused):
     """The server asks for patience."""
 
@@ -95,6 +99,8 @@ def refusal(status: int, body: Any, *, about: Kind, retry_after: str | None = No
     if status == 429:
         seconds = float(retry_after or details.get("retryAfterSeconds") or 1)
         return TooManyRequests(message, status=status, retry_after_seconds=seconds)
+    if status == 500 and "failed calling webhook" in message:
+        return WebhookFailed(message, status=status)
     return _BY_STATUS.get(status, Refused)(message, status=status)
 
 
@@ -112,6 +118,7 @@ _OBSTACLES: Mapping[type[ClusterError], str] = {
     KindMissing: "KindMissing",
     Forbidden: "Forbidden",
     Invalid: "Refused",
+    WebhookFailed: "WebhookFailed",
 }
 OBSTACLES = tuple(_OBSTACLES)
 """Refusals that stay until somebody does something, and so belong into status; others are simply tried again."""

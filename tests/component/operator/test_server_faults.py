@@ -1,9 +1,12 @@
 """What an API server does to its clients: conflicts, patience asked for, old versions gone, kinds that come and go."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes import client
 from tests.component.operator.planes import a_world, install, install_kuberay, install_ours, restartable_plane
 from tests.component.operator.player import FakeIngress, Player
 from tests.component.operator.stepper import Faults, Stepper, stepped
@@ -85,6 +88,41 @@ def test_an_api_server_that_restarts_is_waited_for(tmp_path: Path, start_operato
         assert operator.error is None
         operator.stop()
         world.close()
+
+
+def test_a_policy_that_answers_nothing_is_a_condition_while_it_does(
+    world: World, player: Player, start_operator: Any
+) -> None:
+    start_operator()
+    with policy_of(world, url="https://127.0.0.1:9/nobody-listens"):
+        world.apply_sample()
+        until(lambda: world.condition("Ready") == ("False", "WebhookFailed"), what="WebhookFailed")
+        (message,) = (each["message"] for each in world.resource()["status"]["conditions"] if each["type"] == "Ready")
+        assert "failed calling webhook" in message
+    until(lambda: world.condition("Ready")[0] == "True", what="Ready", seconds=60)
+
+
+@contextmanager
+def policy_of(world: World, *, url: str) -> Iterator[None]:
+    """The cluster asks `url` about every RayService of the world's namespace, and takes none without its answer."""
+    name = f"policy-{world.namespace}"
+    webhook = {
+        "name": "policy.example.io",
+        "clientConfig": {"url": url},
+        "rules": [{"apiGroups": ["ray.io"], "apiVersions": ["*"], "operations": ["*"], "resources": ["rayservices"]}],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": world.namespace}},
+        "failurePolicy": "Fail",
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+        "timeoutSeconds": 1,
+    }
+    with world.plane.client() as connection:
+        policies = client.AdmissionregistrationV1Api(connection)
+        policies.create_validating_webhook_configuration({"metadata": {"name": name}, "webhooks": [webhook]})
+        try:
+            yield
+        finally:
+            policies.delete_validating_webhook_configuration(name)
 
 
 def test_kinds_that_are_missing_are_a_condition_and_taken_up_when_they_come(
