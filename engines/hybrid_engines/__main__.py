@@ -43,7 +43,7 @@ def _build(parsed: argparse.Namespace) -> list[str]:
     spec = EngineSpec(
         backend=parsed.backend,
         precision=parsed.precision,
-        batch_sizes=tuple(map(int, parsed.batch_sizes.split(","))),
+        batch_sizes=parsed.batch_sizes,
         threads=parsed.threads,
         graph=parsed.graph,
     )
@@ -59,7 +59,7 @@ def _judge(error: Exception) -> tuple[str, int]:
     """One sentence about what went wrong, and the exit code for it."""
     if isinstance(error, CacheUnusable):
         return str(error), TRY_AGAIN
-    if isinstance(error, EngineError | ModelError | ValueError):
+    if isinstance(error, EngineError | ModelError):
         return str(error), REFUSED
     traceback.print_exception(error)
     said = " ".join(str(error).split()).rstrip(".")
@@ -88,7 +88,18 @@ def _ensure(
 
 def _size(text: str) -> models.Size:
     width, _, height = text.partition("x")
-    return int(width), int(height)
+    try:
+        return int(width), int(height)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"`{text}` is no size; expected width x height such as 64x64.") from None
+
+
+def _batch_sizes(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(map(int, text.split(",")))
+    except ValueError:
+        sentence = f"`{text}` is no list of batch sizes; expected numbers with commas between, such as 1,2,4."
+        raise argparse.ArgumentTypeError(sentence) from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -102,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--precision", default="auto", choices=get_args(Precision))
     command.add_argument("--graph", default="auto", choices=get_args(Graph))
     command.add_argument("--threads", type=int, default=1)
-    command.add_argument("--batch-sizes", default="1,2,4,8,16")
+    command.add_argument("--batch-sizes", type=_batch_sizes, default="1,2,4,8,16")
     command.add_argument("--cache", type=Path, help="default: $HYBRID_ENGINE_CACHE or the user's cache folder")
     command.add_argument("--report", type=Path, help="file for what came of it, such as a pod's termination message")
     return parser

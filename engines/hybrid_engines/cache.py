@@ -77,9 +77,9 @@ class Cache:
         What is large is not read twice: `digests` remembers it until something writes to the file.
         """
         folder = self.root / key
-        if not folder.is_dir():
-            return None
         with self.reading(key):
+            if not folder.is_dir():
+                return None
             manifest = digests.unseal((folder / MANIFEST).read_bytes())
             if manifest["ingredients"] != ingredients:
                 raise EntryRefused(f"Entry `{key}` was made for something else: {_difference(manifest, ingredients)}.")

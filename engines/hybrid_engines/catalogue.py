@@ -5,6 +5,7 @@ It runs and builds nothing, and needs no model: everything is in the entries.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hybrid_engines import digests, examination
@@ -47,7 +48,7 @@ def quarantined(store: Cache) -> Iterator[tuple[str, str]]:
 
 
 def describe(store: Cache, key: str) -> Listing:
-    """An entry's manifest; raises `EntryRefused` if it is spoiled or not that key's."""
+    """An entry's manifest; raises `EntryRefused` if it is spoiled or not that key's, else as `Cache.reading` does."""
     folder = store.root / key
     with store.reading(key):
         manifest = digests.unseal((folder / MANIFEST).read_bytes())
@@ -57,7 +58,7 @@ def describe(store: Cache, key: str) -> Listing:
             facts=manifest["facts"],
             made=manifest["made"],
             files=manifest["files"],
-            size_bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+            size_bytes=_size_bytes(folder),
             examinations=examination.read_all(folder),
         )
     if digests.value_digest(found.ingredients) != key:
@@ -77,3 +78,16 @@ def check(store: Cache, key: str) -> Listing:
         store.quarantine(key, reason=str(error))
         raise
     return found
+
+
+def _size_bytes(folder: Path) -> int:
+    """Of all files; what is published must be there, what a device writes may be renamed while it is looked at."""
+    published = sum(path.stat().st_size for path in folder.iterdir() if path.is_file())
+    return published + sum(map(_size_if_there, (folder / "devices").rglob("*")))
+
+
+def _size_if_there(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except FileNotFoundError:
+        return 0

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from hybrid_engines import digests, hub, pair_file
 from hybrid_engines.location import cache_folder
@@ -26,6 +26,8 @@ Size = tuple[int, int]
 BUILTIN = Path(__file__).resolve().parent / "builtin"
 LORA = "pytorch_lora_weights.safetensors"
 """What diffusers calls the weights of a LoRA, which has no network of its own."""
+UNFED = ("class_embed_type", "num_class_embeds", "encoder_hid_dim_type")
+"""What gives a U-Net of diffusers an input that no signature has."""
 ARCHITECTURES = {"unet": "UNet2DConditionModel", "text_encoder": "CLIPTextModel", "vae": "AutoencoderKL"}
 
 
@@ -145,7 +147,7 @@ def open_model(uri: str, *, first: Model | None = None) -> Model:
 
 
 def _folder(uri: str) -> Path:
-    parsed = urlsplit(uri)
+    parsed = _parse(uri)
     path = unquote(parsed.path)
     if parsed.scheme == "hf":
         folder = hub.snapshot(uri)
@@ -154,10 +156,7 @@ def _folder(uri: str) -> Path:
     elif parsed.scheme == "file" and parsed.netloc in {"", "localhost"}:
         folder = Path(path)
     else:
-        raise ModelError(
-            f"`{uri}` is no model address; expected `builtin://pair/model`, `file:///absolute/folder` or "
-            f"`hf://organization/repository@revision`."
-        )
+        raise _no_address(uri)
     has_unet = (folder / "unet").is_dir()
     if (folder.is_file() and folder.name == LORA) or (not has_unet and (folder / LORA).is_file()):
         raise ModelError(
@@ -169,6 +168,20 @@ def _folder(uri: str) -> Path:
     if not has_unet:
         raise ModelError(f"`{folder}` holds no model; expected a diffusers folder with `unet/` in it.")
     return folder
+
+
+def _parse(uri: str) -> SplitResult:
+    try:
+        return urlsplit(uri)
+    except ValueError as error:  # as of a bracket that nothing closes
+        raise _no_address(uri) from error
+
+
+def _no_address(uri: str) -> ModelError:
+    return ModelError(
+        f"`{uri}` is no model address; expected `builtin://pair/model`, `file:///absolute/folder` or "
+        f"`hf://organization/repository@revision`."
+    )
 
 
 def _builtin(uri: str, *, name: str) -> Path:
@@ -204,6 +217,12 @@ def _tokenizer(folder: Path, *, first: Model | None) -> Path:
 
 def _check(model: Model) -> None:
     """What must hold inside one model; agreement between two is `pair`'s business."""
+    for key in UNFED:
+        if model.unet.config.get(key) is not None:
+            raise ModelError(
+                f"`{model.name}`: the U-Net has `{key}` {model.unet.config[key]!r}, an input that engines do not feed; "
+                f"use a U-Net that takes sample, level and text."
+            )
     channels, width = model.vae.setting("latent_channels"), model.unet.setting("cross_attention_dim")
     if channels != model.latent_channels:
         raise ModelError(f"`{model.name}`: the VAE has {channels} latent channels, the U-Net {model.latent_channels}.")

@@ -13,6 +13,7 @@ import diffusers
 import safetensors.torch
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from hybrid_engines import widths
@@ -117,7 +118,7 @@ def _read(architecture: Any, *, part: Part, dtype_key: str) -> Any:
         network, found = architecture.from_pretrained(
             str(part.folder), local_files_only=True, use_safetensors=True, output_loading_info=True, **options
         )
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
         raise ModelError(f"`{part.folder}` cannot be loaded: {error}.") from error
     _require_all(found["missing_keys"], part=part)
     return network.float()
@@ -127,11 +128,19 @@ def _read_unet(part: Part) -> Any:
     if not widths.has_own_widths(part.config):
         return _read(diffusers.UNet2DConditionModel, part=part, dtype_key="torch_dtype")
     unet = widths.build(diffusers.UNet2DConditionModel, part.config)
+    _require_all(widths.load(unet, _tensors(part)), part=part)
+    return unet.float()
+
+
+def _tensors(part: Part) -> dict[str, Tensor]:
+    """All weights by name; headers were checked for their files' sizes only."""
     found: dict[str, Tensor] = {}
     for path in part.weights:
-        found |= safetensors.torch.load_file(path)
-    _require_all(widths.load(unet, found), part=part)
-    return unet.float()
+        try:
+            found |= safetensors.torch.load_file(path)
+        except (OSError, SafetensorError) as error:
+            raise ModelError(f"`{path}` cannot be loaded: {error}. Fetch it again.") from error
+    return found
 
 
 def _require_all(missing: Iterable[str], *, part: Part) -> None:

@@ -82,11 +82,18 @@ def _weights(folder: Path) -> tuple[tuple[Path, ...], str | None]:
                 return (single,), variant
             index = folder / f"{stem}.safetensors.index{infix}.json"
             if index.is_file():
-                shards = sorted(set(read_json(index).get("weight_map", {}).values()))
-                return tuple(folder / shard for shard in shards), variant
+                return tuple(folder / shard for shard in _shards(index)), variant
     raise ModelError(
         f"`{folder}` has no weights as safetensors; convert them with `save_pretrained(..., safe_serialization=True)`."
     )
+
+
+def _shards(index: Path) -> list[str]:
+    """The names of the files that an index spreads the weights over."""
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not places or not all(isinstance(shard, str) for shard in places.values()):
+        raise ModelError(f"`{index}` names no weights, expected a `weight_map` of names to files. Fetch it again.")
+    return sorted(set(places.values()))
 
 
 def _check_header(path: Path) -> None:
@@ -100,7 +107,18 @@ def _check_header(path: Path) -> None:
         raise ModelError(f"`{path}` is no readable safetensors file: {error}. Fetch it again.") from error
     if not isinstance(header, dict):
         raise ModelError(f"`{path}` is no safetensors file: its header does not fit into it. Fetch it again.")
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+    ends = [_end(entry, name=name, path=path) for name, entry in header.items() if name != "__metadata__"]
     expected = 8 + length + max(ends, default=0)
     if size != expected:
         raise ModelError(f"`{path}` has {size} bytes, its header promises {expected}. Fetch it again.")
+
+
+def _end(entry: object, *, name: str, path: Path) -> int:
+    """Where the bytes of one tensor end, by its entry in the header."""
+    match entry:
+        case {"data_offsets": [int(), int(end)]}:
+            return end
+    raise ModelError(
+        f"`{path}` is no safetensors file: its header gives `{name}` no `data_offsets`, expected begin and end. "
+        f"Fetch it again."
+    )

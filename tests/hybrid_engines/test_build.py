@@ -17,7 +17,7 @@ import pytest
 from hybrid_engines import build, cpu, cuda, digests, models, probe, resolve
 from hybrid_engines.backends import openvino
 from hybrid_engines.cache import MANIFEST
-from hybrid_engines.spec import EngineSpec, Stage
+from hybrid_engines.spec import BackendUnavailable, EngineSpec, Stage
 
 SIZE = (16, 16)
 DIGEST_LENGTH = 16
@@ -262,6 +262,23 @@ def test_a_gpus_own_trouble_leaves_the_engine_where_it_is(text_encoder, cache, m
     monkeypatch.setattr(openvino, "open_runner", lambda folder, *, plan: WithoutMemory())
     with pytest.raises(cuda.CudaFailed):
         text_encoder(function, cache)
+    assert entry_of(cache).exists()
+    assert not (cache / ".quarantine").exists()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [RuntimeError("Exception from core.cpp:237:\nstd::bad_alloc\n\n"), RuntimeError("can't alloc"), MemoryError()],
+)
+def test_a_process_without_memory_leaves_the_engine_where_it_is(text_encoder, cache, monkeypatch, error):
+    """What OpenVINO 2026.4 says under `ulimit -v` and `ulimit -d`."""
+
+    def import_model(*_):
+        raise error
+
+    monkeypatch.setattr(openvino.ov.Core, "import_model", import_model)
+    with pytest.raises(BackendUnavailable, match=r"no memory for `text_encoder` .+; give it more"):
+        text_encoder(build.load, cache)
     assert entry_of(cache).exists()
     assert not (cache / ".quarantine").exists()
 

@@ -78,6 +78,11 @@ def test_a_file_system_that_fails_says_nothing_about_an_entry(store, monkeypatch
         store.read(KEY, ingredients=INGREDIENTS)
 
 
+def test_a_folder_that_the_file_system_does_not_look_up_says_nothing_about_an_entry(store):
+    with pytest.raises(CacheUnreadable, match=r"cannot be read \(File name too long\); look at the volume"):
+        store.read("k" * 300, ingredients=INGREDIENTS)
+
+
 def test_every_bit_of_the_manifest_counts(store):
     path = store.root / KEY / MANIFEST
     data = path.read_bytes()

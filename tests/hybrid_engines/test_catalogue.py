@@ -2,6 +2,7 @@
 
 import errno
 import os
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,25 @@ def test_a_spoiled_examination_costs_the_proof_and_not_the_engine(cache):
     (path,) = (cache / key).glob("devices/*/examination.json")
     path.write_bytes(b"")
     assert not catalogue.check(store, key).is_verified
+    assert catalogue.keys(store) == [key]
+
+
+def test_an_examination_that_is_being_written_costs_nothing(cache, monkeypatch):
+    store, key = Cache(cache), the_key(cache)
+    (folder,) = (cache / key).glob("devices/*")
+    scratch = folder / "examination.json.77"
+    scratch.write_bytes(b"{}")
+    is_file = Path.is_file
+
+    def is_file_and_then_renamed(path):
+        found = is_file(path)
+        if path == scratch:
+            scratch.replace(folder / "examination.json.78")
+        return found
+
+    monkeypatch.setattr(Path, "is_file", is_file_and_then_renamed)
+    assert catalogue.check(store, key).is_verified
+    assert not scratch.exists(), "it was not looked at"
     assert catalogue.keys(store) == [key]
 
 

@@ -45,6 +45,21 @@ def test_what_cannot_be_built_is_one_sentence_and_an_exit_code(tmp_path, capsys,
     assert not cache.exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "sentence"),
+    [
+        ("--batch-sizes", "1,two", "`1,two` is no list of batch sizes; expected numbers with commas between"),
+        ("--size", "big", "`big` is no size; expected width x height such as 64x64."),
+        ("--size", "64x", "`64x` is no size"),
+    ],
+)
+def test_an_option_that_cannot_be_read_says_what_was_expected(capsys, option, value, sentence):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["build", "builtin://shapes/large", option, value])
+    assert ended.value.code == 2
+    assert f"argument {option}: {sentence}" in capsys.readouterr().err
+
+
 @pytest.fixture
 def failing(tiny_master, tmp_path):
     """Build the tiny text encoder where that fails; its exit code and what it reported."""
@@ -63,13 +78,17 @@ def key_of(folder):
     return build.plan(models.open_model(folder.as_uri()), "text_encoder", spec=spec, size=(16, 16)).key()
 
 
-def test_an_error_that_nobody_foresaw_is_reported_in_one_line_and_shown_whole(failing, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("kind", [RuntimeError, ValueError])
+def test_an_error_that_nobody_foresaw_is_reported_in_one_line_and_shown_whole(
+    failing, tmp_path, monkeypatch, capsys, kind
+):
     def make(*_, **__):
-        raise RuntimeError("no such\n  operator.")
+        raise kind("no such\n  operator.")
 
     monkeypatch.setattr(openvino, "make", make)
     code, told = failing(tmp_path / "cache")
-    assert (code, told) == (1, "The build ended with an error that nobody foresaw: RuntimeError: no such operator.")
+    expected = f"The build ended with an error that nobody foresaw: {kind.__name__}: no such operator."
+    assert (code, told) == (1, expected)
     assert "Traceback (most recent call last)" in capsys.readouterr().err
 
 

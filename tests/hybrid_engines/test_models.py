@@ -21,6 +21,7 @@ def opened(folder):
         ("builtin://../../etc", "There is no"),
         ("/absolute/path", "is no model address"),
         ("file://host/path", "is no model address"),
+        ("file://[x", "is no model address; expected `builtin://pair/model`"),
         ("s3://bucket/model", "is no model address"),
         ("file:///nowhere/at/all", "holds no model"),
     ],
@@ -63,6 +64,49 @@ def test_truncated_weights_are_refused_when_the_model_is_opened(tiny, keep):
         opened(tiny / "large")
 
 
+def rewrite_header(path, change):
+    """Pass a safetensors file's header through `change`; the data and their place stay."""
+    data = path.read_bytes()
+    begin = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(change(json.loads(data[8:begin])), separators=(",", ":")).encode().ljust(begin - 8)
+    assert len(header) == begin - 8
+    path.write_bytes(data[:8] + header + data[begin:])
+
+
+@pytest.mark.parametrize(
+    "entry", [1, {}, {"data_offsets": 1}, {"data_offsets": [0]}, {"data_offsets": ["0", "1"]}], ids=str
+)
+def test_a_header_without_offsets_is_refused_when_the_model_is_opened(tiny, entry):
+    rewrite_header(tiny / "large" / "vae" / "diffusion_pytorch_model.safetensors", lambda _: {"a": entry})
+    with pytest.raises(ModelError, match=r"gives `a` no `data_offsets`, expected begin and end\. Fetch it again"):
+        opened(tiny / "large")
+
+
+def shift_an_inner_offset(header):
+    first = min(header.keys() - {"__metadata__"}, key=lambda name: header[name]["data_offsets"])
+    begin, end = header[first]["data_offsets"]
+    return header | {first: header[first] | {"data_offsets": [begin, end - 1]}}
+
+
+@pytest.mark.parametrize("component", ["text_encoder", "unet"])
+def test_offsets_that_do_not_fit_the_shapes_are_refused_when_the_weights_are_read(tiny, component):
+    from hybrid_engines import networks
+
+    (path,) = (tiny / "large" / component).glob("*.safetensors")
+    rewrite_header(path, shift_an_inner_offset)
+    with pytest.raises(ModelError, match=f"{component}` cannot be loaded"):
+        networks.load(opened(tiny / "large"), component)
+
+
+@pytest.mark.parametrize("index", [{}, {"weight_map": {}}, {"weight_map": ["a"]}, {"weight_map": {"a": 1}}], ids=str)
+def test_an_index_that_names_no_weights_is_refused(tiny, index):
+    folder = tiny / "large" / "unet"
+    (folder / "diffusion_pytorch_model.safetensors").unlink()
+    (folder / "diffusion_pytorch_model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(ModelError, match=r"index\.json` names no weights, expected a `weight_map`"):
+        opened(tiny / "large")
+
+
 def test_missing_weights_are_refused(tiny):
     (tiny / "large" / "text_encoder" / "model.safetensors").unlink()
     with pytest.raises(ModelError, match="no weights as safetensors"):
@@ -92,6 +136,17 @@ def test_networks_that_do_not_fit_within_one_model_are_refused(tiny):
     path = tiny / "large" / "unet" / "config.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"cross_attention_dim": 24}))
     with pytest.raises(ModelError, match="text encoder is 16 wide, the U-Net expects 24"):
+        opened(tiny / "large")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("class_embed_type", "projection"), ("num_class_embeds", 1000), ("encoder_hid_dim_type", "text_image_proj")],
+)
+def test_a_unet_with_an_input_that_engines_do_not_feed_is_refused_by_name(tiny, key, value):
+    path = tiny / "large" / "unet" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+    with pytest.raises(ModelError, match=f"the U-Net has `{key}` {value!r}, an input that engines do not feed"):
         opened(tiny / "large")
 
 

@@ -155,6 +155,13 @@ def test_widths_that_do_not_fit_are_refused_in_a_sentence(pruned, changes, sente
         load(pruned)
 
 
+def test_damaged_weights_of_such_a_network_are_refused_in_a_sentence(pruned):
+    path = pruned / "large" / "unet" / "diffusion_pytorch_model.safetensors"
+    path.write_bytes(path.read_bytes().replace(b'"dtype":"F32"', b'"dtype":"F16"', 1))
+    with pytest.raises(ModelError, match=r"safetensors` cannot be loaded: .+ Fetch it again\.$"):
+        load(pruned)
+
+
 def test_missing_weights_of_such_a_network_are_named(pruned):
     import safetensors.torch
 

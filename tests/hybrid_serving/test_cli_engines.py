@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hybrid_engines.cache import MANIFEST
 from hybrid_engines.models import BUILTIN
 from hybrid_serving.cli import entry
 
@@ -87,6 +88,37 @@ def test_verify_quarantines_what_was_spoiled_and_the_list_shows_the_reason(hybri
     found = listed(hybrid, cache)
     assert found["engines"] == []
     assert "is not the file that was published" in str(found["refused"][0]["reason"])
+
+
+@pytest.fixture
+def unreadable(cache: Path) -> str:
+    """The key of one more entry, before all others, whose manifest the file system does not open (`ELOOP`)."""
+    key = "0" * 64
+    (cache / key).mkdir()
+    (cache / key / MANIFEST).symlink_to(MANIFEST)
+    return key
+
+
+def test_the_list_shows_what_cannot_be_read_and_goes_on(hybrid: Hybrid, cache: Path, unreadable: str) -> None:
+    found = listed(hybrid, cache)
+    assert len(found["engines"]) == 1
+    assert [each["key"] for each in found["refused"]] == [unreadable]
+    assert "look at the volume" in str(found["refused"][0]["reason"])
+
+
+def test_verify_tells_what_cannot_be_read_from_what_was_spoiled_and_goes_on(
+    hybrid: Hybrid, cache: Path, unreadable: str
+) -> None:
+    (path,) = cache.glob("*/network.blob")
+    path.write_bytes(path.read_bytes()[:-1])
+    code, out, err = hybrid("engine", "verify", "--cache", cache, "--json")
+    assert code == 1
+    found = json.loads(out)
+    assert [each["key"] for each in found["quarantined"]] == [path.parent.name]
+    assert [each["key"] for each in found["unreadable"]] == [unreadable]
+    assert "1 engines were put into quarantine; the first: `network.blob` of entry" in err
+    assert f"1 engines cannot be read; the first: Entry `{unreadable}` of the engine cache" in err
+    assert (cache / unreadable).is_dir(), "it stays where it is"
 
 
 @pytest.mark.parametrize(

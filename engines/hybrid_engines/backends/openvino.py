@@ -3,6 +3,7 @@
 The only module that imports openvino. It must not read checkpoints, and at run time it must not import torch.
 """
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["OpenVinoRunner", "device", "make", "open_runner", "target", "version"]
 
 DEVICE = "CPU"
+FULL = re.compile(r"bad.?alloc|can't alloc|could not allocate memory|out of memory", re.IGNORECASE)
+"""How C++, OpenVINO and its assembler (Xbyak) name memory that is full."""
 
 
 def version() -> str:
@@ -88,7 +91,7 @@ def _compile(model: Any, *, plan: Plan) -> bytes:
     return bytes(compiled.export_model().getvalue())
 
 
-def _line(error: RuntimeError) -> str:
+def _line(error: RuntimeError | MemoryError) -> str:
     """The last sentence of a message that begins with the files of OpenVINO's own source."""
     return str(error).strip().rpartition("\n")[2].strip().rstrip(".")
 
@@ -97,10 +100,19 @@ def _load(path: Path, *, plan: Plan) -> Any:
     blob = ov.Tensor(np.memmap(path, dtype=np.uint8, mode="r"))
     try:
         compiled = ov.Core().import_model(blob, DEVICE, _properties(plan))
-    except RuntimeError as error:
-        raise EngineError(f"OpenVINO cannot load the compiled network: {_line(error)}.") from error
+    except (RuntimeError, MemoryError) as error:
+        raise _refusal(error, plan=plan) from error
     _check_threads(compiled.get_property("INFERENCE_NUM_THREADS"), plan=plan)
     return compiled
+
+
+def _refusal(error: RuntimeError | MemoryError, *, plan: Plan) -> EngineError:
+    """Why a network was not loaded: full memory says nothing about its file."""
+    if isinstance(error, MemoryError) or FULL.search(str(error)):
+        return BackendUnavailable(
+            f"OpenVINO has no memory for `{plan.component}` ({_line(error) or 'bad alloc'}); give it more."
+        )
+    return EngineError(f"OpenVINO cannot load the compiled network: {_line(error)}.")
 
 
 def _check_threads(given: int, *, plan: Plan) -> None:

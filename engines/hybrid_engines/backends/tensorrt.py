@@ -7,6 +7,7 @@ checkpoints, and at run time it must not import torch.
 
 import importlib
 import importlib.util
+import re
 import tempfile
 from collections.abc import Mapping
 from functools import lru_cache
@@ -27,6 +28,8 @@ OLDEST = {"tensorrt": (10, 12), AHEAD_OF_TIME: (1, 7)}
 """The first version of each product that this file was written for, the data-centre one first."""
 FILE = "network.plan"
 RUNTIME_CACHE = "runtime.cache"
+FULL = re.compile("out ?of ?memory", re.IGNORECASE)
+"""How TensorRT and CUDA name a GPU whose memory is full."""
 
 
 def version() -> str:
@@ -100,10 +103,19 @@ def open_runner(folder: Path, *, plan: Plan) -> GpuRunner:
     runtime = _library().Runtime(log)
     engine = runtime.deserialize_cuda_engine((folder / FILE).read_bytes())
     if engine is None:
-        raise EngineError(f"{version()} cannot load the plan: {_line(log.last)}.")
+        raise _refusal(log, component=plan.component)
     profiles.check(engine, plan=plan)
     cache = examination.folder(folder, device=here) / RUNTIME_CACHE
     return GpuRunner(_Network(engine, plan=plan, cache=cache, runtime=runtime, log=log), stream=cuda.Stream())
+
+
+def _refusal(log: Any, *, component: str) -> EngineError:
+    """Why a plan was not loaded: loading needs room for its weights, and a full GPU says nothing about it."""
+    if log.full is None:
+        return EngineError(f"{version()} cannot load the plan: {_line(log.last)}.")
+    return BackendUnavailable(
+        f"{version()} cannot hold the weights of `{component}` on this GPU: {_line(log.full)}. Free some of its memory."
+    )
 
 
 class _Network:
@@ -165,10 +177,19 @@ def _library() -> Any:
     """Whichever of the two products is installed; the data-centre one where both are."""
     for name, oldest in OLDEST.items():
         if importlib.util.find_spec(name) is not None:
-            library = importlib.import_module(name)
+            library = _import(name)
             _check_version(name, found=library.__version__, oldest=oldest)
             return library
     raise BackendUnavailable("Neither `tensorrt` nor `tensorrt_rtx` is installed.")
+
+
+def _import(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except (ImportError, OSError) as error:  # as where a library of CUDA that it links to is missing
+        raise BackendUnavailable(
+            f"`{name}` is installed but cannot be loaded: {_line(str(error))}; reinstall it or remove it."
+        ) from error
 
 
 def _check_version(name: str, *, found: str, oldest: tuple[int, int]) -> None:
@@ -183,17 +204,19 @@ def _flags(library: Any) -> int:
 
 
 def _log() -> Any:
-    """A logger that keeps the last error for our own message."""
+    """A logger that keeps the last error for our own message, and the last that names memory, as others follow it."""
     library = _library()
 
     class Log(library.ILogger):  # type: ignore[misc, name-defined]  # the library is only known at run time
         def __init__(self) -> None:
             library.ILogger.__init__(self)
             self.last = "no reason was given"
+            self.full: str | None = None
 
         def log(self, severity: Any, message: str) -> None:
             if int(severity) <= int(library.ILogger.ERROR):
                 self.last = message
+                self.full = message if FULL.search(message) else self.full
 
     return Log()
 

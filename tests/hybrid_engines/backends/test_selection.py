@@ -1,7 +1,7 @@
 import pytest
 
-from hybrid_engines import cpu
-from hybrid_engines.backends import selection
+from hybrid_engines import cpu, cuda
+from hybrid_engines.backends import selection, tensorrt
 from hybrid_engines.spec import BackendUnavailable, EngineError, EngineSpec
 
 EVERYTHING = ("tensorrt", "openvino", "onnxruntime", "eager")
@@ -71,6 +71,29 @@ def test_auto_on_a_gpu_that_tensorrt_does_not_take_says_so(machine, monkeypatch)
     choice = selection.choose(EngineSpec())
     assert choice.backend == "openvino"
     assert "It takes no such GPU, and it is the fastest" in choice.reason
+
+
+@pytest.fixture
+def broken(tmp_path, monkeypatch):
+    """A GPU, and a package `tensorrt` whose import raises what is given."""
+
+    def install(error):
+        (tmp_path / "tensorrt").mkdir()
+        (tmp_path / "tensorrt" / "__init__.py").write_text(f"raise {error!r}")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setattr(cuda, "gpu", lambda: cuda.Gpu(name="NVIDIA Imaginary", capability=(9, 0), driver=13000))
+        tensorrt._library.cache_clear()
+
+    return install
+
+
+@pytest.mark.parametrize("error", [ImportError("no libnvinfer.so.10"), OSError("no libnvinfer.so.10")], ids=repr)
+def test_auto_on_a_gpu_whose_tensorrt_cannot_be_imported_says_so(machine, broken, error):
+    machine(gpu=True)
+    broken(error)
+    choice = selection.choose(EngineSpec())
+    assert choice.backend == "openvino"
+    assert "`tensorrt` is installed but cannot be loaded: no libnvinfer.so.10; reinstall it or" in choice.reason
 
 
 @pytest.mark.parametrize(

@@ -243,6 +243,46 @@ def test_a_gpu_that_cannot_hold_a_context_is_to_blame_and_not_the_plan(planned, 
         network.bind({"sample": 1}, rows=4, stream=0)
 
 
+@pytest.fixture
+def loaded(planned, tmp_path, monkeypatch):
+    """Load a plan that TensorRT refuses after it has logged `errors`; no GPU is needed to be refused."""
+
+    def load(*errors):
+        class Runtime:
+            def __init__(self, log):
+                self.log = log
+
+            def deserialize_cuda_engine(self, data):
+                for error in errors:
+                    self.log.log(self.log.ERROR, error)
+
+        monkeypatch.setattr(tensorrt, "device", lambda: "a GPU")
+        monkeypatch.setattr(tensorrt._library(), "Runtime", Runtime)
+        (tmp_path / tensorrt.FILE).write_bytes(b"a plan")
+        return tensorrt.open_runner(tmp_path, plan=planned)
+
+    return load
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        ["Error Code 1: Cuda Runtime (out of memory)", "deserializing failed."],
+        ["Error Code 2: OutOfMemory (Requested size was 1 bytes.)"],
+    ],
+    ids=str,
+)
+def test_a_gpu_that_cannot_hold_the_weights_is_to_blame_and_not_the_plan(loaded, errors):
+    with pytest.raises(BackendUnavailable, match=r"cannot hold the weights of `unet` .+: Error Code .+ Free some of"):
+        loaded(*errors)
+
+
+def test_a_plan_that_cannot_be_read_is_to_blame(loaded):
+    with pytest.raises(EngineError, match=r"cannot load the plan: Error Code 4: magic tag does not match\.$") as raised:
+        loaded("Error Code 4: magic tag does not match.")
+    assert not isinstance(raised.value, BackendUnavailable)
+
+
 @pytest.mark.parametrize(
     ("refused", "what"),
     [("profile", "profile 2"), ("shape", r"shape \(4, 8, 8, 8\) of `sample`"), ("address", "address of `sample`")],

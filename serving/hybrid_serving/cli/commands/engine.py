@@ -12,7 +12,7 @@ from rich.text import Text
 from hybrid_api.scalars import parse_size
 from hybrid_engines import build, catalogue, models
 from hybrid_engines.backends import selection
-from hybrid_engines.cache import Cache, EntryRefused
+from hybrid_engines.cache import Cache, CacheUnreadable, EntryRefused
 from hybrid_engines.catalogue import Listing
 from hybrid_engines.location import cache_folder
 from hybrid_engines.parts import ModelError
@@ -76,17 +76,25 @@ def inspect(key: Key, *, cache: Folder = None, as_json: output.Json = False) -> 
 def verify(*, cache: Folder = None, as_json: output.Json = False) -> None:
     """Read every byte of every engine; what is not as it was published goes into quarantine."""
     store = Cache(cache or cache_folder())
-    keys, bad = catalogue.keys(store), []
+    keys = catalogue.keys(store)
+    bad: list[dict[str, str]] = []
+    unreadable: list[dict[str, str]] = []
     with output.progress() as progress:
         for key in progress.track(keys, description="Reading engines"):
             try:
                 catalogue.check(store, key)
             except EntryRefused as error:
                 bad.append({"key": key, "reason": str(error)})
-    said = f"{len(keys) - len(bad)} of {len(keys)} engines in {store.root} are as they were published."
-    output.show({"checked": len(keys), "quarantined": bad}, Text(said), as_json=as_json)
-    if bad:
-        raise Failure(f"{len(bad)} engines were put into quarantine; the first: {bad[0]['reason']}")
+            except CacheUnreadable as error:
+                unreadable.append({"key": key, "reason": str(error)})
+    good = len(keys) - len(bad) - len(unreadable)
+    said = f"{good} of {len(keys)} engines in {store.root} are as they were published."
+    document = {"checked": len(keys), "quarantined": bad, "unreadable": unreadable}
+    output.show(document, Text(said), as_json=as_json)
+    if good < len(keys):
+        raise Failure(
+            " ".join([*_told(bad, what="were put into quarantine"), *_told(unreadable, what="cannot be read")])
+        )
 
 
 @application.command("build", epilog=EXAMPLES)
@@ -142,6 +150,11 @@ def _build(
     return keys
 
 
+def _told(found: list[dict[str, str]], *, what: str) -> list[str]:
+    """A sentence about the engines of one kind, none where there are none."""
+    return [f"{len(found)} engines {what}; the first: {found[0]['reason']}"] if found else []
+
+
 def _component(name: str) -> models.Component:
     for component in COMPONENTS:
         if component == name:
@@ -169,7 +182,7 @@ def _describe_all(store: Cache) -> tuple[list[Listing], list[tuple[str, str]]]:
     for key in catalogue.keys(store):
         try:
             listings.append(catalogue.describe(store, key))
-        except EntryRefused as error:
+        except (EntryRefused, CacheUnreadable) as error:
             refused.append((key, str(error)))
     return listings, refused
 
