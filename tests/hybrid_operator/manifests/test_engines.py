@@ -57,7 +57,7 @@ def test_the_engines_program_takes_the_command() -> None:
         "openvino",
         3,
     )
-    assert large.batch_sizes == "1,2,4,8,16"
+    assert large.batch_sizes == (1, 2, 4, 8, 16)
 
 
 @pytest.mark.parametrize(
