@@ -295,14 +295,12 @@ def _is_idle(revision: Revision, observed: Observed, *, goal: Goal, now: datetim
     if revision.service is Stage.ABSENT or observed.routed_at is None:
         return True
     since = now - observed.routed_at
-    return since >= max(goal.drain_time, SETTLE) or (since >= SETTLE and revision.in_flight == 0)
+    return since >= SETTLE and (since >= goal.drain_time or revision.in_flight == 0)
 
 
 def _failure(wanted: Revision, goal: Goal, *, now: datetime) -> Failure | None:
     if wanted.failure:
         return wanted.failure
-    if wanted.service is Stage.DONE and wanted.probe is not Verdict.FAILED:
-        return None  # it runs, and nobody was there in time to see it draw
     left = _until_deadline(wanted, goal, now=now)
     if left is None or left > _AT_ONCE:
         return None
@@ -312,7 +310,8 @@ def _failure(wanted: Revision, goal: Goal, *, now: datetime) -> Failure | None:
 
 
 def _until_deadline(wanted: Revision, goal: Goal, *, now: datetime) -> timedelta | None:
-    if wanted.progressed_at is None:
+    """`None` where time alone fails nothing: what runs is judged by whether it draws, even if nobody looked in time."""
+    if wanted.progressed_at is None or (wanted.service is Stage.DONE and wanted.probe is not Verdict.FAILED):
         return None
     return wanted.progressed_at + goal.progress_deadline - now
 

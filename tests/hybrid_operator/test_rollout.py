@@ -198,7 +198,9 @@ def test_while_nothing_new_can_be_made_what_is_over_goes_all_the_same() -> None:
 @pytest.mark.parametrize("probe", [Verdict.NONE, Verdict.PASSED])
 def test_a_revision_that_runs_is_not_rejected_because_nobody_looked_in_time(probe: Verdict) -> None:
     late = starting(since=2 * DEADLINE, service=Stage.DONE, probe=probe)
-    assert planned(a_goal(), observed(serving(), late)).rejected is None
+    plan = planned(a_goal(), observed(serving(), late))
+    assert plan.rejected is None
+    assert plan.look_again is None or plan.look_again > timedelta(0), "it is waited for, not looked at without end"
     failed = replace(late, probe=Verdict.FAILED)
     assert planned(a_goal(), observed(serving(), failed)).rejected is not None
 
