@@ -24,8 +24,6 @@ _REQUEST_SECONDS = 30.0
 _CONNECT_SECONDS = 10.0
 _IDENTITY = cast("Any", "hybrid-diffusion-operator")
 """For kopf's peering, which is off; without one kopf asks for the name of a user who may have none in a container."""
-_LINGER_SECONDS = 0.1
-"""Connections under TLS are closed a little after their session."""
 
 
 class Listener(Protocol):
@@ -96,7 +94,6 @@ class Watch:
                 identity=_IDENTITY,
                 stop_flag=self._stop,
             )
-        await asyncio.sleep(_LINGER_SECONDS)
 
     def _register(self, kind: Kind, registry: kopf.OperatorRegistry) -> None:
         where = (*kind.api_version.rpartition("/")[::2], kind.plural)
