@@ -19,6 +19,8 @@ class Stage(Enum):
     """It does not exist."""
     STARTING = "starting"
     """It exists and may yet work."""
+    DEPLOYING = "deploying"
+    """Of a RayService: replicas are made, of one that is new, or of one that serves and is changed or scaled."""
     DONE = "done"
     """It works; of a Job: it has done its work."""
     FAILED = "failed"
@@ -34,6 +36,8 @@ class Verdict(Enum):
     """It was not asked, or it is not answered yet."""
     PASSED = "passed"
     FAILED = "failed"
+    BUSY = "busy"
+    """It was refused for having too much to do: what it said before still holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,7 @@ _SHALLOW_SECONDS = 5.0
 _COUNT_SECONDS = 2.0
 _PROMPT = "a red circle"
 _STEPS = 4
+_TOO_MANY_REQUESTS = 429
 _PNG = b"\x89PNG\r\n\x1a\n"
 _SESSIONS = re.compile(r"^haproxy_backend_current_sessions\{[^}]*\} (\S+)$", re.MULTILINE)
 
@@ -131,7 +132,8 @@ async def is_drawing(
         timeout_seconds=timeout_seconds,
     )
     if status != 200:
-        return Answer(verdict=Verdict.FAILED, message=_refusal(status, content))
+        verdict = Verdict.BUSY if status == _TOO_MANY_REQUESTS else Verdict.FAILED
+        return Answer(verdict=verdict, message=_refusal(status, content))
     if not is_picture(content):
         return Answer(verdict=Verdict.FAILED, message="The answer holds no PNG picture.")
     return Answer(verdict=Verdict.PASSED, paces=paces_in(content))

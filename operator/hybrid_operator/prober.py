@@ -7,7 +7,7 @@ decides nothing and writes nothing to the cluster.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hybrid_operator.observed import Answer, Verdict
 from hybrid_operator.store import Key
@@ -128,7 +128,13 @@ class Prober:
 
     async def _prove(self, key: Key, proof: _Proof, *, of: frozenset[str], ask: Ask) -> None:
         answer = await _answered(ask)
-        proof.answer, proof.of, proof.task = answer, of, None
+        if answer.verdict is Verdict.BUSY and proof.answer.verdict is Verdict.PASSED:
+            await asyncio.sleep(_ASK_AGAIN_SECONDS)  # then whoever is told asks again
+        elif answer.verdict is Verdict.BUSY:
+            proof.answer, proof.of = replace(answer, verdict=Verdict.FAILED), of
+        else:
+            proof.answer, proof.of = answer, of
+        proof.task = None
         self._on_change(key)
 
 

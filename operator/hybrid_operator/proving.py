@@ -37,7 +37,10 @@ class Proving:
 
     def health(self, key: Key, plan: Plan, *, before: Mapping[str, Any]) -> Answer:
         """Whether the Service answers. Until it was asked, what status says: a new operator changes no condition."""
-        if plan.phase is Phase.SUSPENDED or not plan.serving:
+        if plan.phase is Phase.SUSPENDED:
+            self.prober.forget(key)  # what comes back has to draw again
+            return Answer()
+        if not plan.serving:
             self.prober.rest(key)
             return Answer()
         address = probe.of_service(manifests.service_name(key.name), namespace=key.namespace)
@@ -54,8 +57,11 @@ class Proving:
         """Whether a revision has drawn."""
         return self.prober.proof(key, revision)
 
-    def proof(self, key: Key, revision: str, blueprint: Blueprint, *, before: Mapping[str, Any]) -> Answer:
+    def proof(self, key: Key, plan: Plan, blueprint: Blueprint, *, before: Mapping[str, Any]) -> Answer:
         """Whether the serving revision draws; it drew before requests went there, or they would not."""
+        if plan.phase is Phase.SUSPENDED:
+            return Answer()
+        revision = plan.serving
         was_ready = _condition(before, READY) != "False"
         return self.prober.proof(key, revision, assumed_of=_pods(blueprint, revision) if was_ready else None)
 

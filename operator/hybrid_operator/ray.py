@@ -11,6 +11,8 @@ from hybrid_operator.observed import Failure, Stage
 
 _TERMINAL = ("ValidationFailed", "InitializingTimeout")
 """Reasons of KubeRay's `Ready` after which it does nothing more for this object."""
+_WORKING = ("RUNNING", "DEPLOYING")
+"""What Ray Serve calls an application of which no replica that ran has failed."""
 _TRACEBACK = "Traceback (most recent call last)"
 _LONGEST = 300
 
@@ -35,7 +37,8 @@ def stage(ray_service: Mapping[str, Any]) -> tuple[Stage, Failure | None]:
     if applications and all(each.get("status") == "RUNNING" for each in applications.values()):
         return Stage.DONE, None
     messages = [message for application in applications.values() for message in _messages(application)]
-    return Stage.STARTING, _trouble(f"RayService `{name}`", messages)
+    works = applications and all(each.get("status") in _WORKING for each in applications.values())
+    return Stage.DEPLOYING if works else Stage.STARTING, _trouble(f"RayService `{name}`", messages)
 
 
 def is_current(ray_service: Mapping[str, Any]) -> bool:

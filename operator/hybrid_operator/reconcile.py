@@ -164,7 +164,7 @@ class Reconciler:
             plan=plan,
             wanted=observed.revision(wanted),
             health=self.proving.health(key, plan, before=before),
-            proof=self.proving.proof(key, plan.serving, blueprint, before=before),
+            proof=self.proving.proof(key, plan, blueprint, before=before),
             builds_engines=case.goal.builds_engines,
             is_priced=hd.spec.cost is not None,
             has_default_prices=hd.spec.cost is None and case.references.prices is not None,

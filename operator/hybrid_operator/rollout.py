@@ -174,7 +174,7 @@ def _falls_back(goal: Goal, observed: Observed, *, serving: str) -> bool:
     before, wanted = observed.revision(serving), observed.revision(goal.revision)
     if before.service is Stage.DONE:
         return True
-    is_there = wanted.service in (Stage.STARTING, Stage.DONE, Stage.FAILED) or _costs_builds(wanted)
+    is_there = wanted.service in (Stage.STARTING, Stage.DEPLOYING, Stage.DONE, Stage.FAILED) or _costs_builds(wanted)
     return serving != "" and before.has_record and not is_there
 
 

@@ -48,6 +48,7 @@ _DOING: dict[Phase, str] = {
     Phase.PROBING: "Revision `{0}` runs and is asked for a picture before requests go there.",
     Phase.DRAINING: "Requests go to revision `{0}`; the one before finishes what it has.",
 }
+_CHANGING = "Revision `{0}` serves, and is being changed or scaled."
 
 
 def conditions(facts: Facts) -> tuple[Condition, ...]:
@@ -112,9 +113,15 @@ def _why_not_rolled_out(facts: Facts, available: Condition) -> Condition | None:
         return Condition(READY, "False", phase.value, f"{failure.message} ({failure.reason})")
     if failure:
         return Condition(READY, "False", failure.reason, failure.message)
-    if phase not in (Phase.SETTLED, Phase.DRAINING):
+    if phase not in (Phase.SETTLED, Phase.DRAINING) and not _draws_meanwhile(facts):
         return Condition(READY, "False", phase.value, _doing(facts))
     return None
+
+
+def _draws_meanwhile(facts: Facts) -> bool:
+    """Whether what is under way is only that the serving revision, which draws, is changed or scaled."""
+    is_serving = facts.wanted.name == facts.plan.serving
+    return is_serving and facts.wanted.service is Stage.DEPLOYING and facts.proof.verdict is Verdict.PASSED
 
 
 def _why_not_drawing(facts: Facts, available: Condition) -> Condition | None:
@@ -184,6 +191,7 @@ def _prices_resolved(facts: Facts) -> Condition:
 
 
 def _doing(facts: Facts) -> str:
-    doing = _DOING[facts.plan.phase].format(facts.wanted.name)
+    serves = facts.plan.phase is Phase.STARTING and _draws_meanwhile(facts)
+    doing = (_CHANGING if serves else _DOING[facts.plan.phase]).format(facts.wanted.name)
     cause = facts.wanted.trouble
     return f"{doing} {cause.message}" if cause and facts.plan.phase is Phase.STARTING else doing

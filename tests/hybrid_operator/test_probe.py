@@ -91,6 +91,10 @@ def test_a_refusal_is_told_with_its_status_and_words() -> None:
     assert answer == Answer(verdict=Verdict.FAILED, message='status 401: {"error": "no such key"}')
 
 
+def test_too_many_requests_say_nothing_of_whether_it_draws() -> None:
+    assert drawn(Scripted(429, b"later")) == Answer(verdict=Verdict.BUSY, message="status 429: later")
+
+
 @pytest.mark.parametrize("error", [TimeoutError(), Unreachable("reset"), OSError("refused")])
 def test_no_answer_is_a_failure_with_a_reason(error: Exception) -> None:
     answer = asyncio.run(probe.is_answering(Scripted(error=error), ADDRESS))

@@ -12,6 +12,7 @@ from hybrid_operator.store import Key
 
 KEY = Key("default", "shapes")
 PASSED, FAILED = Answer(verdict=Verdict.PASSED), Answer(verdict=Verdict.FAILED, message="no")
+BUSY = Answer(verdict=Verdict.BUSY, message="status 429")
 PODS, MORE_PODS = frozenset({"a"}), frozenset({"a", "b"})
 
 
@@ -154,6 +155,31 @@ def test_a_failed_proof_is_not_asked_for_at_once_again() -> None:
         await asyncio.sleep(0.06)
         asking.prove(KEY, "r", of=PODS, ask=ask)
         await until(lambda: asking.proof(KEY, "r") == PASSED)
+
+    run(story)
+
+
+def test_what_has_drawn_and_is_too_busy_for_a_question_is_asked_later_and_still_draws() -> None:
+    async def story(asking: Prober, told: list[Key]) -> None:
+        ask = Scripted(BUSY, PASSED)
+        asking.proof(KEY, "r", assumed_of=PODS)
+        asking.prove(KEY, "r", of=MORE_PODS, ask=ask)
+        await until(lambda: ask.count == 1)
+        asking.prove(KEY, "r", of=MORE_PODS, ask=ask)
+        assert (ask.count, asking.proof(KEY, "r")) == (1, PASSED)
+        await until(lambda: bool(told))
+        assert asking.proven(KEY, "r") == PODS
+        asking.prove(KEY, "r", of=MORE_PODS, ask=ask)
+        await until(lambda: asking.proven(KEY, "r") == MORE_PODS)
+
+    run(story)
+
+
+def test_what_never_drew_and_is_too_busy_for_it_has_failed() -> None:
+    async def story(asking: Prober, told: list[Key]) -> None:
+        asking.prove(KEY, "r", of=PODS, ask=Scripted(BUSY))
+        await until(lambda: bool(told))
+        assert asking.proof(KEY, "r").verdict is Verdict.FAILED
 
     run(story)
 

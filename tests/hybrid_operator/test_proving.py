@@ -13,8 +13,10 @@ from hybrid_operator import manifests, probe
 from hybrid_operator.blueprint import Blueprint
 from hybrid_operator.children import LABEL_REVISION, LABEL_ROLE, Children
 from hybrid_operator.cluster import Cluster
+from hybrid_operator.observed import Verdict
 from hybrid_operator.prober import Prober
 from hybrid_operator.proving import PROBE_TENANT, Proving
+from hybrid_operator.rollout import Phase, Plan
 from hybrid_operator.store import Key
 
 KEY = Key("default", "shapes")
@@ -95,6 +97,19 @@ def test_a_revision_is_idle_only_if_no_pod_of_its_ingress_runs_unasked(
     """One that is overloaded is not ready, and has the most requests of all."""
     proving = Proving(cast("Cluster", FakeCluster()), Listening(), Prober(lambda _: None))
     assert asyncio.run(proving.in_flight("r1", a_blueprint(*pods))) == expected
+
+
+def test_what_is_suspended_has_to_draw_again_when_it_comes_back() -> None:
+    prober = Prober(lambda _: None)
+    proving = Proving(cast("Cluster", FakeCluster()), Listening(), prober)
+    blueprint, was = a_blueprint(a_pod("a")), {"conditions": [{"type": "Ready", "status": "True"}]}
+    running = Plan(actions=(), phase=Phase.SETTLED, serving="r1")
+    assert proving.proof(KEY, running, blueprint, before=was).verdict is Verdict.PASSED
+    suspended = Plan(actions=(), phase=Phase.SUSPENDED, serving="r1")
+    assert proving.health(KEY, suspended, before=was).verdict is Verdict.NONE
+    assert proving.proof(KEY, suspended, blueprint, before=was).verdict is Verdict.NONE
+    is_not = {"conditions": [{"type": "Ready", "status": "False"}]}
+    assert proving.proof(KEY, running, blueprint, before=is_not).verdict is Verdict.NONE
 
 
 def test_a_pod_that_is_new_is_asked_rather_than_one_that_has_drawn() -> None:

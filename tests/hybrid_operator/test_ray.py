@@ -77,15 +77,21 @@ def test_what_kuberay_gave_up_fails(reason: str) -> None:
     assert "name too long" in failure.message
 
 
-@pytest.mark.parametrize("status", ["DEPLOYING", "UNHEALTHY", "NOT_STARTED", "A_STATE_OF_2030"])
+@pytest.mark.parametrize("status", ["UNHEALTHY", "NOT_STARTED", "A_STATE_OF_2030"])
 def test_any_other_state_is_not_yet_running(status: str) -> None:
     stage, trouble = ray.stage(with_application(status=status, message=TRACEBACK))
     assert stage is Stage.STARTING
     assert trouble is not None
 
 
+def test_an_application_that_is_changed_tells_so_and_what_is_in_the_way() -> None:
+    stage, trouble = ray.stage(with_application(status="DEPLOYING", message=TRACEBACK))
+    assert stage is Stage.DEPLOYING
+    assert trouble is not None
+
+
 def test_one_of_two_applications_is_not_enough() -> None:
-    found = {"a": {"status": "RUNNING"}, "b": {"status": "DEPLOYING"}}
+    found = {"a": {"status": "RUNNING"}, "b": {"status": "UNHEALTHY"}}
     assert ray.stage(a_ray_service({"activeServiceStatus": {"applicationStatuses": found}}))[0] is Stage.STARTING
 
 

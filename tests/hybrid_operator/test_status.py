@@ -87,6 +87,30 @@ def test_a_start_that_takes_long_tells_what_it_waits_for() -> None:
     assert "no node" in message("Ready", plan=a_plan(Phase.STARTING, updating="b"), wanted=wanted)
 
 
+DEPLOYING = {"plan": a_plan(Phase.STARTING), "wanted": Revision(name="b", service=Stage.DEPLOYING)}
+
+
+def test_what_serves_stays_ready_while_it_is_changed_or_scaled() -> None:
+    found = said(**DEPLOYING)
+    assert found["Ready"] == ("True", "Serving")
+    assert found["Reconciling"] == ("True", "Starting")
+    assert message("Reconciling", **DEPLOYING) == "Revision `b` serves, and is being changed or scaled."
+
+
+@pytest.mark.parametrize(
+    "but",
+    [
+        {"proof": Answer()},  # it comes back from a pause
+        {"proof": FAILED},
+        {"health": FAILED},
+        {"wanted": Revision(name="b", service=Stage.STARTING)},  # Ray calls it unhealthy, or says nothing
+        {"plan": a_plan(Phase.STARTING, serving="a", updating="b")},
+    ],
+)
+def test_what_is_changed_and_does_not_draw_or_serve_is_not_ready(but: dict[str, Any]) -> None:
+    assert said(**{**DEPLOYING, **but})["Ready"][0] == "False"
+
+
 def test_held_is_stalled_with_its_cause_and_not_reconciling() -> None:
     found = said(plan=a_plan(Phase.HELD, serving="", failure=CAUSE))
     assert found["Stalled"] == ("True", "ImagePullFailed")
