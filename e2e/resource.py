@@ -68,6 +68,10 @@ class Resource:
         found = (each for each in self.status().get("conditions", []) if each["type"] == type_)
         return next(found, {})
 
+    def verdicts(self) -> dict[str, str]:
+        """The status of every condition."""
+        return {each["type"]: each["status"] for each in self.status()["conditions"]}
+
     def exists(self) -> bool:
         return bool(self.cluster.get(KIND, self._where(), f"--field-selector=metadata.name={self.name}")["items"])
 

@@ -36,7 +36,7 @@ def from_nothing(shapes: Resource) -> Iterator[None]:
 
 def _wait_for_nothing(shapes: Resource) -> float:
     started = time.monotonic()
-    eventually(lambda: not shapes.pods(role="large"), seconds=_TO_ZERO_SECONDS + 120.0, what="no worker is left")
+    eventually(lambda: not shapes.pods(role="large"), seconds=_TO_ZERO_SECONDS + 180.0, what="no worker is left")
     return time.monotonic() - started
 
 

@@ -15,7 +15,8 @@ from e2e.served import eventually
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(1500)]
 
-ROLLED_SECONDS = 180.0
+ROLLED_SECONDS = 300.0
+"""Nothing is promised of how long that takes; it is printed."""
 APPLIED_SECONDS = 15.0
 
 
@@ -32,8 +33,7 @@ def test_what_is_ready_draws(shapes: Resource) -> None:
 
 
 def test_every_condition_is_of_this_generation(shapes: Resource) -> None:
-    status = shapes.status()
-    assert {each["type"]: each["status"] for each in status["conditions"]} == {
+    good = {
         "Available": "True",
         "Ready": "True",
         "Reconciling": "False",
@@ -41,6 +41,9 @@ def test_every_condition_is_of_this_generation(shapes: Resource) -> None:
         "EnginesReady": "True",
         "PricesResolved": "True",
     }
+    # Tests before this one may have had it scaled, of which Ray tells a little later.
+    eventually(lambda: shapes.verdicts() == good, what=lambda: f"{shapes.verdicts()} become {good}")
+    status = shapes.status()
     assert {each["observedGeneration"] for each in status["conditions"]} == {status["observedGeneration"]}
 
 
@@ -76,7 +79,7 @@ def test_changed_buckets_roll_to_a_new_revision(shapes: Resource) -> None:
     eventually(lambda: shapes.revision() != old, seconds=ROLLED_SECONDS, what="the new revision serves")
     print(f"\nThe new revision served after {time.monotonic() - changed:.0f} s.")
     shapes.wait("Ready", seconds=ROLLED_SECONDS)
-    eventually(lambda: not pods & shapes.pod_names(), seconds=180.0, what="the old revision is gone")
+    eventually(lambda: not pods & shapes.pod_names(), seconds=ROLLED_SECONDS, what="the old revision is gone")
     print(f"The old revision was gone after {time.monotonic() - changed:.0f} s.")
     with shapes.client() as client:
         assert resource.picture(client, model="shapes").startswith(b"\x89PNG")
