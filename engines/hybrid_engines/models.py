@@ -26,8 +26,13 @@ Size = tuple[int, int]
 BUILTIN = Path(__file__).resolve().parent / "builtin"
 LORA = "pytorch_lora_weights.safetensors"
 """What diffusers calls the weights of a LoRA, which has no network of its own."""
-UNFED = ("class_embed_type", "num_class_embeds", "encoder_hid_dim_type")
-"""What gives a U-Net of diffusers an input that no signature has."""
+UNFED = {
+    "class_embed_type": (),
+    "num_class_embeds": (),
+    "encoder_hid_dim_type": (),
+    "addition_embed_type": ("text",),  # pools what the network is fed anyway
+}
+"""What gives a U-Net of diffusers an input that no signature has, but for these values."""
 ARCHITECTURES = {"unet": "UNet2DConditionModel", "text_encoder": "CLIPTextModel", "vae": "AutoencoderKL"}
 
 
@@ -217,8 +222,8 @@ def _tokenizer(folder: Path, *, first: Model | None) -> Path:
 
 def _check(model: Model) -> None:
     """What must hold inside one model; agreement between two is `pair`'s business."""
-    for key in UNFED:
-        if model.unet.config.get(key) is not None:
+    for key, harmless in UNFED.items():
+        if model.unet.config.get(key) not in (None, *harmless):
             raise ModelError(
                 f"`{model.name}`: the U-Net has `{key}` {model.unet.config[key]!r}, an input that engines do not feed; "
                 f"use a U-Net that takes sample, level and text."

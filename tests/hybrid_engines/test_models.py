@@ -141,7 +141,12 @@ def test_networks_that_do_not_fit_within_one_model_are_refused(tiny):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("class_embed_type", "projection"), ("num_class_embeds", 1000), ("encoder_hid_dim_type", "text_image_proj")],
+    [
+        ("class_embed_type", "projection"),
+        ("num_class_embeds", 1000),
+        ("encoder_hid_dim_type", "text_image_proj"),
+        ("addition_embed_type", "text_time"),
+    ],
 )
 def test_a_unet_with_an_input_that_engines_do_not_feed_is_refused_by_name(tiny, key, value):
     path = tiny / "large" / "unet" / "config.json"
