@@ -6,7 +6,8 @@ Until everything was listed once nothing is looked at, because what is not liste
 from collections.abc import Mapping
 from typing import Any
 
-from hybrid_operator.kinds import CONFIG_MAP, HYBRID_DIFFUSION, Kind
+from hybrid_operator.kinds import CONFIG_MAP, HYBRID_DIFFUSION, POD, Kind
+from hybrid_operator.last_words import LastWords
 from hybrid_operator.queue import Queue
 from hybrid_operator.store import Key, Store, owner_key
 
@@ -17,9 +18,10 @@ _GATHER_SECONDS = 0.05
 class Feed:
     """From objects seen and gone to keys in the queue."""
 
-    def __init__(self, store: Store, queue: Queue) -> None:
+    def __init__(self, store: Store, queue: Queue, last_words: LastWords) -> None:
         self._store = store
         self._queue = queue
+        self._last_words = last_words
         self._early: set[Key] = set()
         self._is_complete = False
 
@@ -28,6 +30,7 @@ class Feed:
         if kind == CONFIG_MAP:
             self._look_at_users(manifest)
         elif self._store.put(kind, manifest):
+            self._listen(kind, manifest)
             self._look_at(owner_key(kind, manifest))
 
     def gone(self, kind: Kind, manifest: Mapping[str, Any]) -> None:
@@ -35,6 +38,7 @@ class Feed:
         if kind == CONFIG_MAP:
             self._look_at_users(manifest)
             return
+        self._listen(kind, manifest)
         self._store.drop(kind, manifest)
         self._look_at(owner_key(kind, manifest))
 
@@ -50,6 +54,10 @@ class Feed:
         keys = list(self._store.keys())
         for number, key in enumerate(keys):
             self._queue.add(key, delay_seconds=within_seconds * number / len(keys))
+
+    def _listen(self, kind: Kind, manifest: Mapping[str, Any]) -> None:
+        if kind == POD:
+            self._last_words.hear(owner_key(kind, manifest), manifest)
 
     def _is_up_to_date(self, key: Key) -> bool:
         """Whether status is of the spec as it is; what is there to be repaired does not show in it."""

@@ -1,11 +1,15 @@
 """What pods died of, kept for as long as their revision does not run: KubeRay replaces a failed pod within a second.
 
+Every version of a pod is listened to, since a look at what is there now may come when the pod has gone already.
 Only words are kept, and only in memory: an operator that restarts hears them again from the next pod. Decides nothing.
 """
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from hybrid_operator import trouble
+from hybrid_operator.children import LABEL_REVISION, label
 from hybrid_operator.observed import Failure, Revision, Stage
 from hybrid_operator.store import Key
 
@@ -15,6 +19,12 @@ class LastWords:
     """The last crash of each revision that does not run yet."""
 
     _said: dict[tuple[Key, str], Failure] = field(default_factory=dict)
+
+    def hear(self, key: Key, pod: Mapping[str, Any]) -> None:
+        """A pod as it is now, or as it was last."""
+        found = trouble.of_pods([pod])
+        if found and found.reason == trouble.CRASHED:
+            self._said[key, label(pod, LABEL_REVISION)] = found
 
     def recalled(self, key: Key, revision: Revision) -> Revision:
         """The revision, its trouble the crash seen last, unless it runs, is not begun or its pods tell more."""
@@ -29,7 +39,11 @@ class LastWords:
             return replace(revision, trouble=self._said.get(place, now))
         return revision
 
+    def keep(self, key: Key, *, revisions: Collection[str]) -> None:
+        """Other revisions are gone."""
+        for place in [each for each in self._said if each[0] == key and each[1] not in revisions]:
+            del self._said[place]
+
     def forget(self, key: Key) -> None:
         """The resource is gone."""
-        for place in [each for each in self._said if each[0] == key]:
-            del self._said[place]
+        self.keep(key, revisions=())

@@ -134,6 +134,7 @@ class Reconciler:
             elif each.name != observed.routed and each.service is not Stage.ABSENT:
                 known = replace(known, in_flight=await self.proving.in_flight(each.name, blueprint))
             revisions.append(known)
+        self.last_words.keep(case.key, revisions=[each.name for each in revisions])
         return replace(observed, revisions=tuple(revisions))
 
     async def _carry_out(self, plan: Plan, case: _Case) -> _Outcome:

@@ -22,6 +22,7 @@ from hybrid_operator.feed import Feed
 from hybrid_operator.handlers import Watch, WatchBroken, watched
 from hybrid_operator.health import Health
 from hybrid_operator.kinds import Kind
+from hybrid_operator.last_words import LastWords
 from hybrid_operator.price_folder import PriceFolder
 from hybrid_operator.probe import Caller
 from hybrid_operator.prober import Prober
@@ -70,8 +71,9 @@ class Term:
         queue = Queue(_later(lambda: reconciler), at_once=_AT_ONCE, random_source=random.Random())
         prober, bill = Prober(queue.add), Bill(began_at=_now())
         folder = PriceFolder(self.settings.prices_path)
-        reconciler = self._reconciler(store, prober, bill, folder)
-        feed = Feed(store, queue)
+        last_words = LastWords()
+        reconciler = self._reconciler(store, prober, bill, folder, last_words)
+        feed = Feed(store, queue, last_words)
         namespaces = self.settings.watch_namespaces
         watch = Watch(self.connection, kinds=watched(kinds), namespaces=namespaces, listener=feed)
         comparer = resync.Resync(self.cluster, store, feed=feed, kinds=kinds, namespaces=namespaces)
@@ -89,7 +91,9 @@ class Term:
             await queue.close(within_seconds=_CLOSE_SECONDS)
             await prober.close()
 
-    def _reconciler(self, store: Store, prober: Prober, bill: Bill, folder: PriceFolder) -> Reconciler:
+    def _reconciler(
+        self, store: Store, prober: Prober, bill: Bill, folder: PriceFolder, last_words: LastWords
+    ) -> Reconciler:
         return Reconciler(
             cluster=self.cluster,
             store=store,
@@ -98,6 +102,7 @@ class Term:
             bill=bill,
             defaults=manifests.Defaults(image=self.settings.serving_image, pull_secrets=self.settings.pull_secrets),
             clock=_now,
+            last_words=last_words,
             default_prices=folder.read,
         )
 

@@ -4,11 +4,13 @@ Pure. It finds causes; whether one is final is decided elsewhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from hybrid_operator import ray
 from hybrid_operator.children import ENGINES_CONTAINER
 from hybrid_operator.observed import BUILD_FAILED, Failure, Stage
+from hybrid_operator.ownership import parse_time
 from hybrid_operator.ray import last_line
 
 CRASHED = "ContainerCrashed"
@@ -44,12 +46,12 @@ _TOLD_TO_END = (0, 137, 143)
 
 
 def of_pods(pods: Iterable[Mapping[str, Any]]) -> Failure | None:
-    """The gravest trouble among pods. Of those on their way out only what they died of before they ever started."""
+    """The gravest trouble among pods. Of those on their way out only what they died of before they were told to go."""
     found: list[Failure] = []
     for pod in sorted(pods, key=_name):
-        found += _of_ended(pod, "initContainerStatuses")
+        found += (*_of_ended(pod, "initContainerStatuses"), *_of_ended(pod, "containerStatuses"))
         if not pod["metadata"].get("deletionTimestamp"):
-            found += (*_of_ended(pod, "containerStatuses"), *_of_pod(pod))
+            found += _of_pod(pod)
     return gravest(found)
 
 
@@ -113,10 +115,21 @@ def _of_pod(pod: Mapping[str, Any]) -> Iterator[Failure]:
 
 def _of_ended(pod: Mapping[str, Any], containers: str) -> Iterator[Failure]:
     """Ray's pods are never restarted but replaced, so that a crash shows only until KubeRay takes the pod away."""
+    told = _told_to_go(pod) if containers == "containerStatuses" else None
     for container in (pod.get("status") or {}).get(containers, []):
         ended = (container.get("state") or {}).get("terminated") or {"exitCode": 0}
-        if ended["exitCode"] not in _TOLD_TO_END or ended.get("reason") == "OOMKilled":
+        by_itself = told is None or ("finishedAt" in ended and parse_time(ended["finishedAt"]) < told)
+        if by_itself and (ended["exitCode"] not in _TOLD_TO_END or ended.get("reason") == "OOMKilled"):
             yield Failure(CRASHED, f"Pod `{_name(pod)}`, container `{container['name']}`: {_ending(ended)}")
+
+
+def _told_to_go(pod: Mapping[str, Any]) -> datetime | None:
+    """When the pod's deletion was asked for; its timestamp is when its grace is over."""
+    metadata = pod["metadata"]
+    if not metadata.get("deletionTimestamp"):
+        return None
+    grace = timedelta(seconds=metadata.get("deletionGracePeriodSeconds") or 0)
+    return parse_time(metadata["deletionTimestamp"]) - grace
 
 
 def _crash(container: Mapping[str, Any]) -> str | None:

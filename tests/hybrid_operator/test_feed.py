@@ -3,13 +3,16 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 from tests.hybrid_operator.variants import sample
 
 from hybrid_operator import kinds
+from hybrid_operator.children import LABEL_NAME, LABEL_REVISION
 from hybrid_operator.cluster import Cluster
 from hybrid_operator.feed import Feed
+from hybrid_operator.last_words import LastWords
+from hybrid_operator.observed import Revision, Stage
 from hybrid_operator.queue import Queue
 from hybrid_operator.resync import Resync
 from hybrid_operator.store import Key, Store
@@ -23,7 +26,7 @@ def test_what_waits_for_a_change_is_looked_at_first_when_all_is_listed() -> None
 
     async def story() -> None:
         queue = Queue(work, at_once=1, random_source=random.Random(0))
-        feed = Feed(Store(), queue)
+        feed = Feed(Store(), queue, LastWords())
         for number in range(50):
             resource = _resource(f"hd-{number}")
             resource["metadata"]["generation"] = 2 if number == 37 else 1
@@ -60,7 +63,7 @@ def test_nothing_is_looked_at_before_all_kinds_are_listed() -> None:
     async def story() -> None:
         queue = Queue(work, at_once=1, random_source=random.Random(0))
         store = Store()
-        feed = Feed(store, queue)
+        feed = Feed(store, queue, LastWords())
         feed.seen(kinds.HYBRID_DIFFUSION, _resource("early"))
         await asyncio.sleep(0.1)
         assert looks == []
@@ -72,6 +75,23 @@ def test_nothing_is_looked_at_before_all_kinds_are_listed() -> None:
 
     asyncio.run(asyncio.wait_for(story(), timeout=20))
     assert sorted(looks) == ["a", "b", "early", "z"]
+
+
+def test_what_a_pod_died_of_is_known_though_it_went_before_anybody_looked() -> None:
+    words = LastWords()
+    feed = Feed(Store(), Queue(cast("Any", None), at_once=1, random_source=random.Random(0)), words)
+    labels = {LABEL_NAME: "hd", LABEL_REVISION: "a"}
+    pod = {
+        "metadata": {"name": "p", "namespace": "default", "uid": "u", "resourceVersion": "2", "labels": labels},
+        "spec": {"containers": []},
+        "status": {"phase": "Running"},
+    }
+    feed.seen(kinds.POD, pod)
+    ended = {"exitCode": 137, "reason": "OOMKilled"}
+    feed.gone(kinds.POD, {**pod, "status": {"containerStatuses": [{"name": "ray", "state": {"terminated": ended}}]}})
+    recalled = words.recalled(Key("default", "hd"), Revision(name="a", service=Stage.STARTING))
+    assert recalled.trouble is not None
+    assert "OOMKilled" in recalled.trouble.message
 
 
 def _resource(name: str) -> dict[str, Any]:

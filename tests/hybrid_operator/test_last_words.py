@@ -1,9 +1,11 @@
 """What pods died of is still known when they are gone, until their revision runs."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from hybrid_operator.children import LABEL_REVISION
 from hybrid_operator.last_words import LastWords
 from hybrid_operator.observed import Failure, Revision, Stage
 from hybrid_operator.store import Key
@@ -55,6 +57,36 @@ def test_what_a_build_died_of_is_known_while_its_jobs_are_there() -> None:
     building = replace(seen(service=Stage.ABSENT), engines=Stage.STARTING)
     words.recalled(KEY, replace(building, trouble=CRASH))
     assert words.recalled(KEY, building).trouble == CRASH
+
+
+def a_crashed_pod(**metadata: Any) -> dict[str, Any]:
+    ended = {"exitCode": 1, "message": "no such folder"}
+    return {
+        "metadata": {"name": "p", "labels": {LABEL_REVISION: "a"}, **metadata},
+        "status": {"containerStatuses": [{"name": "engines", "state": {"terminated": ended}}]},
+    }
+
+
+def test_a_crash_between_two_looks_is_heard() -> None:
+    words = LastWords()
+    words.hear(KEY, a_crashed_pod())
+    assert words.recalled(KEY, seen()).trouble == CRASH
+    assert words.recalled(KEY, seen(name="b")).trouble is None
+
+
+def test_a_pod_that_ends_as_told_says_nothing() -> None:
+    words = LastWords()
+    words.hear(KEY, a_crashed_pod(deletionTimestamp="2026-11-01T12:00:00Z"))
+    assert words.recalled(KEY, seen()).trouble is None
+
+
+def test_words_go_with_their_revision() -> None:
+    words = LastWords()
+    words.recalled(KEY, seen(CRASH))
+    words.recalled(KEY, seen(CRASH, name="b"))
+    words.keep(KEY, revisions=["b"])
+    assert words.recalled(KEY, seen()).trouble is None
+    assert words.recalled(KEY, seen(name="b")).trouble == CRASH
 
 
 def test_crashes_belong_to_one_revision_of_one_resource() -> None:

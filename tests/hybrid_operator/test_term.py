@@ -13,6 +13,7 @@ from hybrid_operator import kinds, term
 from hybrid_operator.cluster_errors import Unreachable
 from hybrid_operator.feed import Feed
 from hybrid_operator.health import Health
+from hybrid_operator.last_words import LastWords
 from hybrid_operator.queue import Queue
 from hybrid_operator.settings import Settings
 from hybrid_operator.store import Key, Store
@@ -44,7 +45,7 @@ def compared(rounds: Rounds, *, until: Callable[[list[Key], Health], bool]) -> t
     async def story() -> Health:
         store, health = Store(), Health(0.01, time.monotonic, time.monotonic)
         queue = Queue(work, at_once=1, random_source=random.Random(0))
-        feed, resource = Feed(store, queue), sample()[0]
+        feed, resource = Feed(store, queue, LastWords()), sample()[0]
         resource["metadata"] |= {"namespace": "default", "uid": "uid", "resourceVersion": "1"}
         feed.seen(kinds.HYBRID_DIFFUSION, resource)
         feed.complete()

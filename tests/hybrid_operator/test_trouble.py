@@ -71,6 +71,16 @@ def test_a_worker_on_its_way_out_may_end_with_any_code() -> None:
     assert trouble.of_pods([pod]) is None
 
 
+@pytest.mark.parametrize(("finished", "is_told"), [("11:56:59", True), ("11:57:00", False), ("11:57:01", False)])
+def test_what_a_pod_died_of_before_it_was_told_to_go_is_told(finished: str, is_told: bool) -> None:
+    """Its grace ends at the timestamp, so it was told three minutes before that."""
+    container = {"name": "ray", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}
+    container["state"]["terminated"]["finishedAt"] = f"2026-11-01T{finished}Z"
+    pod = a_pod(containerStatuses=[container])
+    pod["metadata"] |= {"deletionTimestamp": "2026-11-01T12:00:00Z", "deletionGracePeriodSeconds": 180}
+    assert (trouble.of_pods([pod]) is not None) == is_told
+
+
 def test_a_container_without_memory_is_named_though_it_was_killed() -> None:
     container = {"name": "ray", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}
     failure = trouble.of_pods([a_pod(containerStatuses=[container])])
