@@ -65,7 +65,8 @@ def test_what_is_broken_is_rolled_back_and_undone_without_a_roll(
             }
         )
     shapes.wait("Ready", seconds=60.0)
-    assert shapes.pod_names() <= pods
+    assert shapes.revision() == serving
+    eventually(lambda: shapes.pod_names() <= pods, seconds=60.0, what="only pods from before are left")
 
 
 def _draw_until_taken_back(shapes: Resource) -> None:
