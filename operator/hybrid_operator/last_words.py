@@ -16,7 +16,7 @@ from hybrid_operator.store import Key
 
 @dataclass(frozen=True, slots=True)
 class LastWords:
-    """The last crash of each revision that does not run yet."""
+    """The last crash of each revision that does not run yet; what is heard of others goes when they are recalled."""
 
     _said: dict[tuple[Key, str], Failure] = field(default_factory=dict)
 
@@ -27,14 +27,12 @@ class LastWords:
             self._said[key, label(pod, LABEL_REVISION)] = found
 
     def recalled(self, key: Key, revision: Revision) -> Revision:
-        """The revision, its trouble the crash seen last, unless it runs, is not begun or its pods tell more."""
+        """The revision, its trouble the crash heard of last, unless it runs, is not begun or its pods tell more."""
         place, now = (key, revision.name), revision.trouble
         is_not_begun = revision.service is revision.engines is Stage.ABSENT
         if revision.service is Stage.DONE or is_not_begun:
             self._said.pop(place, None)
             return revision
-        if now and now.reason == trouble.CRASHED:
-            self._said[place] = now
         if trouble.is_of_any_start(now):
             return replace(revision, trouble=self._said.get(place, now))
         return revision

@@ -11,7 +11,7 @@ from hybrid_operator.observed import Failure, Stage
 
 _TERMINAL = ("ValidationFailed", "InitializingTimeout")
 """Reasons of KubeRay's `Ready` after which it does nothing more for this object."""
-_WORKING = ("RUNNING", "DEPLOYING")
+_WORKING = {"RUNNING", "DEPLOYING"}
 """What Ray Serve calls an application of which no replica that ran has failed."""
 _TRACEBACK = "Traceback (most recent call last)"
 _LONGEST = 300
@@ -34,11 +34,12 @@ def stage(ray_service: Mapping[str, Any]) -> tuple[Stage, Failure | None]:
     for application in applications.values():
         if application.get("status") == "DEPLOY_FAILED":
             return Stage.FAILED, Failure(FAILED, f"RayService `{name}`: {_cause(application)}")
-    if applications and all(each.get("status") == "RUNNING" for each in applications.values()):
+    states = {each.get("status") for each in applications.values()}
+    if states == {"RUNNING"}:
         return Stage.DONE, None
     messages = [message for application in applications.values() for message in _messages(application)]
-    works = applications and all(each.get("status") in _WORKING for each in applications.values())
-    return Stage.DEPLOYING if works else Stage.STARTING, _trouble(f"RayService `{name}`", messages)
+    is_deploying = bool(states) and states <= _WORKING
+    return Stage.DEPLOYING if is_deploying else Stage.STARTING, _trouble(f"RayService `{name}`", messages)
 
 
 def is_current(ray_service: Mapping[str, Any]) -> bool:

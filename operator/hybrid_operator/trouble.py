@@ -49,7 +49,10 @@ def of_pods(pods: Iterable[Mapping[str, Any]]) -> Failure | None:
     """The gravest trouble among pods. Of those on their way out only what they died of before they were told to go."""
     found: list[Failure] = []
     for pod in sorted(pods, key=_name):
-        found += (*_of_ended(pod, "initContainerStatuses"), *_of_ended(pod, "containerStatuses"))
+        found += (
+            *_of_ended(pod, "initContainerStatuses"),
+            *_of_ended(pod, "containerStatuses", before=_told_to_go(pod)),
+        )
         if not pod["metadata"].get("deletionTimestamp"):
             found += _of_pod(pod)
     return gravest(found)
@@ -113,12 +116,11 @@ def _of_pod(pod: Mapping[str, Any]) -> Iterator[Failure]:
             yield Failure("Unschedulable", f"{where}: {last_line(condition.get('message', ''))}")
 
 
-def _of_ended(pod: Mapping[str, Any], containers: str) -> Iterator[Failure]:
+def _of_ended(pod: Mapping[str, Any], containers: str, *, before: datetime | None = None) -> Iterator[Failure]:
     """Ray's pods are never restarted but replaced, so that a crash shows only until KubeRay takes the pod away."""
-    told = _told_to_go(pod) if containers == "containerStatuses" else None
     for container in (pod.get("status") or {}).get(containers, []):
         ended = (container.get("state") or {}).get("terminated") or {"exitCode": 0}
-        by_itself = told is None or ("finishedAt" in ended and parse_time(ended["finishedAt"]) < told)
+        by_itself = before is None or ("finishedAt" in ended and parse_time(ended["finishedAt"]) < before)
         if by_itself and (ended["exitCode"] not in _TOLD_TO_END or ended.get("reason") == "OOMKilled"):
             yield Failure(CRASHED, f"Pod `{_name(pod)}`, container `{container['name']}`: {_ending(ended)}")
 

@@ -18,58 +18,54 @@ def seen(trouble: Failure | None = None, *, name: str = "a", service: Stage = St
     return Revision(name=name, service=service, trouble=trouble)
 
 
-@pytest.mark.parametrize("reason", [None, "BuildingEngines", "ApplicationNotRunning"])
-def test_a_crash_is_told_while_pods_that_follow_say_less(reason: str | None) -> None:
-    words = LastWords()
-    words.recalled(KEY, seen(CRASH))
-    assert words.recalled(KEY, seen(Failure(reason, "…") if reason else None)).trouble == CRASH
-
-
-def test_what_pods_say_that_is_graver_comes_first() -> None:
-    words, graver = LastWords(), Failure("ImagePullFailed", "manifest unknown")
-    words.recalled(KEY, seen(CRASH))
-    assert words.recalled(KEY, seen(graver)).trouble == graver
-
-
-def test_the_newest_crash_counts() -> None:
-    words, newer = LastWords(), Failure("ContainerCrashed", "Pod `q` …")
-    words.recalled(KEY, seen(CRASH))
-    words.recalled(KEY, seen(newer))
-    assert words.recalled(KEY, seen()).trouble == newer
-
-
-def test_a_revision_that_runs_has_no_past() -> None:
-    words = LastWords()
-    words.recalled(KEY, seen(CRASH))
-    assert words.recalled(KEY, seen(service=Stage.DONE)).trouble is None
-    assert words.recalled(KEY, seen()).trouble is None
-
-
-def test_another_attempt_has_no_past() -> None:
-    words = LastWords()
-    words.recalled(KEY, seen(CRASH))
-    words.recalled(KEY, seen(CRASH, service=Stage.ABSENT))  # a pod of the first attempt may linger
-    assert words.recalled(KEY, seen()).trouble is None
-
-
-def test_what_a_build_died_of_is_known_while_its_jobs_are_there() -> None:
-    words = LastWords()
-    building = replace(seen(service=Stage.ABSENT), engines=Stage.STARTING)
-    words.recalled(KEY, replace(building, trouble=CRASH))
-    assert words.recalled(KEY, building).trouble == CRASH
-
-
-def a_crashed_pod(**metadata: Any) -> dict[str, Any]:
+def a_crashed_pod(name: str = "p", *, revision: str = "a", **metadata: Any) -> dict[str, Any]:
     ended = {"exitCode": 1, "message": "no such folder"}
     return {
-        "metadata": {"name": "p", "labels": {LABEL_REVISION: "a"}, **metadata},
+        "metadata": {"name": name, "labels": {LABEL_REVISION: revision}, **metadata},
         "status": {"containerStatuses": [{"name": "engines", "state": {"terminated": ended}}]},
     }
 
 
-def test_a_crash_between_two_looks_is_heard() -> None:
+@pytest.fixture
+def words() -> LastWords:
+    """Of a pod of revision `a`, which has gone since."""
     words = LastWords()
     words.hear(KEY, a_crashed_pod())
+    return words
+
+
+@pytest.mark.parametrize("reason", [None, "BuildingEngines", "ApplicationNotRunning"])
+def test_a_crash_is_told_while_pods_that_follow_say_less(words: LastWords, reason: str | None) -> None:
+    assert words.recalled(KEY, seen(Failure(reason, "…") if reason else None)).trouble == CRASH
+
+
+def test_what_pods_say_that_is_graver_comes_first(words: LastWords) -> None:
+    graver = Failure("ImagePullFailed", "manifest unknown")
+    assert words.recalled(KEY, seen(graver)).trouble == graver
+
+
+def test_the_newest_crash_counts(words: LastWords) -> None:
+    newer = replace(CRASH, message=CRASH.message.replace("`p`", "`q`"))
+    words.hear(KEY, a_crashed_pod("q"))
+    assert words.recalled(KEY, seen()).trouble == newer
+
+
+def test_a_revision_that_runs_has_no_past(words: LastWords) -> None:
+    assert words.recalled(KEY, seen(service=Stage.DONE)).trouble is None
+    assert words.recalled(KEY, seen()).trouble is None
+
+
+def test_another_attempt_has_no_past(words: LastWords) -> None:
+    words.recalled(KEY, seen(CRASH, service=Stage.ABSENT))  # a pod of the first attempt may linger
+    assert words.recalled(KEY, seen()).trouble is None
+
+
+def test_what_a_build_died_of_is_known_while_its_jobs_are_there(words: LastWords) -> None:
+    building = replace(seen(service=Stage.ABSENT), engines=Stage.STARTING)
+    assert words.recalled(KEY, building).trouble == CRASH
+
+
+def test_a_crash_between_two_looks_is_heard(words: LastWords) -> None:
     assert words.recalled(KEY, seen()).trouble == CRASH
     assert words.recalled(KEY, seen(name="b")).trouble is None
 
@@ -80,18 +76,14 @@ def test_a_pod_that_ends_as_told_says_nothing() -> None:
     assert words.recalled(KEY, seen()).trouble is None
 
 
-def test_words_go_with_their_revision() -> None:
-    words = LastWords()
-    words.recalled(KEY, seen(CRASH))
-    words.recalled(KEY, seen(CRASH, name="b"))
+def test_words_go_with_their_revision(words: LastWords) -> None:
+    words.hear(KEY, a_crashed_pod(revision="b"))
     words.keep(KEY, revisions=["b"])
     assert words.recalled(KEY, seen()).trouble is None
     assert words.recalled(KEY, seen(name="b")).trouble == CRASH
 
 
-def test_crashes_belong_to_one_revision_of_one_resource() -> None:
-    words = LastWords()
-    words.recalled(KEY, seen(CRASH))
+def test_crashes_belong_to_one_revision_of_one_resource(words: LastWords) -> None:
     assert words.recalled(KEY, seen(name="b")).trouble is None
     assert words.recalled(Key("default", "other"), seen()).trouble is None
     words.forget(KEY)
